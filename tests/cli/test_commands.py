@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from cli.conftest import Shell
 
 import modelkeep
+from cli.conftest import Shell
 from modelkeep.cli import show
 from modelkeep.cli.hints import hint
 from modelkeep.spec import errors
@@ -161,7 +161,8 @@ def test_the_version_is_told_in_two_ways_and_help_names_every_command(shell: She
     assert shell("--version").out == f"modelkeep {modelkeep.__version__}\n"
     assert shell("--quiet", "--version").out == f"modelkeep {modelkeep.__version__}\n"
     text = shell("--help").out
-    for command in "init add remove lock sync list info verify env serve predict status doctor".split():
+    project = {"init", "add", "remove", "lock", "sync", "list", "env"}
+    for command in project | {"info", "verify", "doctor", "serve", "predict", "status"}:
         assert f"  {command} " in text
 
 

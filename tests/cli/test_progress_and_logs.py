@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.conftest import Shell
-from servers.origin import Origin
 
+from cli.conftest import Shell
 from modelkeep.cli.logs import LOGGER, listen, sentence, start_logging
 from modelkeep.cli.session import fan_out
 from modelkeep.spec import events
+from servers.origin import Origin
 
 
 @pytest.fixture(autouse=True)

@@ -117,7 +117,8 @@ def test_serve_answers_shows_its_status_and_stops_with_0(shell: Shell) -> None:
         assert "bad is not taken" in refused.err
         assert "status 404" in shell("predict", "nobody", "--url", served.url, code=1).err
         assert served.stop() == 0
-    assert re.search(r"INFO loaded model=words path=\S+ size=2.0 kB seconds=\S+ memory=", served.log)
+    line = r"INFO loaded model=words path=\S+ size=2.0 kB seconds=\S+ memory="
+    assert re.search(line, served.log)
     assert "models loaded: words; on first use: mock; failed: none" in served.log
 
 
@@ -126,8 +127,10 @@ def test_a_running_answer_is_finished_after_sigterm(shell: Shell) -> None:
     with serving(shell, "words", LOG_LEVEL="error", MODELKEEP_SERVER_LOG_FORMAT="json") as served:
         wait_ready(served)
         asking = subprocess.Popen(
-            [sys.executable, "-m", "modelkeep", "predict", "words", "--url", served.url]
-            + ["-i", "wait_s=1.5", "--json"],
+            [
+                *(sys.executable, "-m", "modelkeep", "predict", "words"),
+                *("--url", served.url, "-i", "wait_s=1.5", "--json"),
+            ],
             env=shell.variables,
             stdout=subprocess.PIPE,
             text=True,

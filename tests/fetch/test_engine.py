@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fetch.conftest import QUICK, Bench
-from servers.index import make_wheel
-from servers.origin import Origin as Server
 
+from fetch.conftest import QUICK, Bench
 from modelkeep.fetch.plan import Job, Way
 from modelkeep.spec.digest import Digest
 from modelkeep.spec.errors import (
@@ -27,6 +25,8 @@ from modelkeep.spec.errors import (
 from modelkeep.spec.events import BlobStored, BytesArrived, FetchDone, FetchPlanned, Warned
 from modelkeep.spec.listing import Archive, Origin
 from modelkeep.store.blobs import check_blob, has_blob
+from servers.index import make_wheel
+from servers.origin import Origin as Server
 
 DATA = random.Random(1).randbytes(3_000_000)
 
@@ -35,9 +35,7 @@ def job(
     *urls: str, data: bytes = DATA, digest: bool = True, size: bool = True, path: str = "f"
 ) -> Job:
     ways = tuple(Way(Origin(url), path) for url in urls)
-    return Job(
-        "m", path, ways, Digest.of(data) if digest else None, len(data) if size else None
-    )
+    return Job("m", path, ways, Digest.of(data) if digest else None, len(data) if size else None)
 
 
 def test_a_file_arrives_whole_and_verified_and_nothing_else_is_left(bench: Bench) -> None:
@@ -67,8 +65,9 @@ def test_other_bytes_of_the_same_size_are_refused_with_both_digests(bench: Bench
 @pytest.mark.parametrize("other", [b"", b"short", DATA + b"more"])
 def test_bytes_of_another_size_are_refused(bench: Bench, other: bytes) -> None:
     with Server({"/f": other}) as server, bench.fetcher() as fetcher:
+        wish = [job(server.url_for("/f"))]
         with pytest.raises(DigestMismatch):
-            fetcher.fetch([job(server.url_for("/f"))])
+            fetcher.fetch(wish)
     assert not has_blob(bench.tree, Digest.of(DATA))
 
 
@@ -77,8 +76,9 @@ def test_a_broken_connection_is_resumed_where_it_broke(bench: Bench) -> None:
         server.cut_after("/f", 1_000_000, times=2)
         fetcher.fetch([job(server.url_for("/f"))])
         assert server.sent_bytes("/f") <= len(DATA)
-        assert [r.headers.get("range") for r in server.asked("/f")][0] is None
-        assert all(r.headers.get("range") for r in server.asked("/f")[1:])
+        first, *later = [r.headers.get("range") for r in server.asked("/f")]
+        assert first is None
+        assert all(later)
     assert check_blob(bench.tree, Digest.of(DATA))
 
 
@@ -119,8 +119,9 @@ def test_the_next_source_is_asked_when_one_fails_or_lies(bench: Bench) -> None:
 
 def test_a_wrong_digest_is_told_before_a_source_that_was_not_there(bench: Bench) -> None:
     with Server({"/f": bytes(len(DATA))}) as liar, bench.fetcher() as fetcher:
+        wish = [job(liar.url_for("/f"), liar.url_for("/none"))]
         with pytest.raises(DigestMismatch):
-            fetcher.fetch([job(liar.url_for("/f"), liar.url_for("/none"))])
+            fetcher.fetch(wish)
 
 
 def test_the_first_failure_stops_the_others_and_keeps_what_they_have(bench: Bench) -> None:
@@ -210,9 +211,7 @@ def _record(bench: Bench) -> str:
     return "".join(path.read_text() for path in bench.tree.tmp.glob("*/record.json"))
 
 
-def test_processes_that_start_at_once_download_each_blob_once(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_processes_that_start_at_once_download_each_blob_once(bench: Bench, tmp_path: Path) -> None:
     with Server({"/f": DATA}) as server:
         server.slow("/f", 200_000, 0.02)
         children = [start_child(tmp_path, server.url_for("/f")) for _ in range(8)]
@@ -259,8 +258,9 @@ def test_an_archive_of_other_bytes_is_refused(bench: Bench) -> None:
 def test_a_member_that_is_not_in_its_archive_is_told(bench: Bench) -> None:
     wheel = make_wheel({"d/a": b"aaa"})
     with Server({"/p.whl": wheel}) as server, bench.fetcher(_private(QUICK)) as fetcher:
+        wish = archive_job(server, wheel, ("gone", b"g"))
         with pytest.raises((NotFound, UnsafeArchive)):
-            fetcher.fetch(archive_job(server, wheel, ("gone", b"g")))
+            fetcher.fetch(wish)
 
 
 def _private(network: object) -> object:

@@ -4,8 +4,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from keep.conftest import MakeKeep
 
+from keep.conftest import MakeKeep
 from modelkeep.keep.api import Keep
 from modelkeep.keep.doctor import diagnose
 from modelkeep.spec.errors import MissingFile

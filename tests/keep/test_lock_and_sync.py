@@ -5,11 +5,8 @@ import pickle
 from pathlib import Path
 
 import pytest
-from keep.conftest import MakeKeep
-from servers.hub import Hub, Repo
-from servers.index import Index, make_sdist, make_wheel
-from servers.origin import Origin as Server
 
+from keep.conftest import MakeKeep
 from modelkeep.spec.digest import Digest
 from modelkeep.spec.errors import (
     DigestMismatch,
@@ -25,6 +22,9 @@ from modelkeep.spec.errors import (
     Unreachable,
 )
 from modelkeep.spec.events import Event, Warned
+from servers.hub import Hub, Repo
+from servers.index import Index, make_sdist, make_wheel
+from servers.origin import Origin as Server
 
 FOLDER = '[models.m]\nsource = "file:../weights"\n'
 
@@ -81,9 +81,7 @@ def test_all_models_are_resolved_anew_when_asked(make: MakeKeep, weights: Path) 
         make().lock(upgrade=["nobody"])
 
 
-def test_a_stale_lock_is_told_and_never_resolved_when_locked(
-    make: MakeKeep, weights: Path
-) -> None:
+def test_a_stale_lock_is_told_and_never_resolved_when_locked(make: MakeKeep, weights: Path) -> None:
     keep = make(FOLDER)
     assert keep.check_lock() == ["there is no models.lock"]
     with pytest.raises(StaleLock):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from keep.conftest import MakeKeep
 
+from keep.conftest import MakeKeep
 from modelkeep.keep.api import Keep
 from modelkeep.keep.serving import Serving
 from modelkeep.runtime.phases import Phase, State
@@ -22,7 +22,7 @@ loader = "mock"
 priority = "critical"
 options = { outputs = [["y", "FP32", [2]]] }
 """
-READER = '''
+READER = """
 class Reader:
     outputs = [("text", "BYTES", [1])]
 
@@ -34,7 +34,7 @@ class Reader:
 
     def predict(self, inputs):
         return {"text": [self.text + self.suffix]}
-'''
+"""
 FILES = """
 [models.reader]
 source = "file:../words"

@@ -4,8 +4,6 @@ import socket
 
 import pytest
 
-from servers.user import ordinary_user
-
 from modelkeep.sources import find
 from modelkeep.spec.errors import (
     AccessDenied,
@@ -17,6 +15,7 @@ from modelkeep.spec.errors import (
 from modelkeep.spec.listing import Origin
 from modelkeep.spec.uri import SourceUri
 from modelkeep.wire.answers import WrongRange
+from servers.user import ordinary_user
 from sources.reading import no_archive, read
 
 

@@ -19,7 +19,6 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from modelkeep.spec.errors import InvalidDocument
 from modelkeep.spec.settings import Credential, PackageIndexes
 
-_DEFAULT_INDEX = "https://pypi.org/simple"
 _KEYS = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "trusted-host", "proxy")
 _SECTIONS = ("global", "install", "download")
 
@@ -48,7 +47,7 @@ def read_pip_settings(environment: Mapping[str, str], home: Path) -> PipSettings
         variable = "PIP_" + key.upper().replace("-", "_")
         if environment.get(variable):
             values[key] = environment[variable]
-    urls = values.get("index-url", _DEFAULT_INDEX).split()[:1]
+    urls = values.get("index-url", PackageIndexes().urls[0]).split()[:1]
     urls += values.get("extra-index-url", "").split()
     if values.get("no-index", "").strip().lower() in ("1", "true", "yes", "on", "t", "y"):
         urls = []
