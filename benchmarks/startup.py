@@ -41,6 +41,9 @@ def make_project(folder: Path) -> dict[str, str]:
         text += f'layout = "huggingface:bench/m{number}"\n'
     (folder / "models.toml").write_text(text)
     environment = {**os.environ, "MODELKEEP_HOME": str(folder / "store")}
+    # An installed package has its bytecode; where it may not be written beside the
+    # source, every start would compile all of it again.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     keep = Keep.open(folder, environment=environment)
     keep.sync()
     return {**environment, **keep.env()}

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import stat
-import uuid
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -26,6 +25,7 @@ from modelkeep.spec.errors import UnsafePath
 from modelkeep.spec.events import Emit, ViewPresented, ignore
 from modelkeep.spec.lock import LockedModel
 from modelkeep.spec.path import check_closed, check_path
+from modelkeep.store.publish import fresh_name
 from modelkeep.store.tree import Tree, refusal
 
 # Part of every set's name: a new way of building views must not find old ones.
@@ -89,25 +89,34 @@ def view_faults(tree: Tree, view: View, absent: AbstractSet[Digest] = frozenset(
     Args:
         absent: blobs that the store does not have, whose files cannot be shown.
     """
+    folder = str(view.folder)
     return [
         path
         for path, placement in view.placements.items()
-        if placement.content not in absent and not _stands(tree, view.folder / path, placement)
+        if placement.content not in absent
+        and not _stands(tree, f"{folder}/{path}", placement, _to_blob(path, placement))
     ]
 
 
-def _stands(tree: Tree, path: Path, placement: Placement) -> bool:
+def _to_blob(path: str, placement: Placement) -> str:
+    """What a symlink at that path of a view says: relative, so that a store can be moved."""
+    if isinstance(placement.content, bytes):
+        return ""
+    hexdigits = placement.content.hex
+    return "../" * (path.count("/") + 2) + f"blobs/{hexdigits[:2]}/{hexdigits}"
+
+
+def _stands(tree: Tree, path: str, placement: Placement, target: str) -> bool:
     content = placement.content
     try:
         if isinstance(content, bytes):
-            return path.read_bytes() == content
-        blob = tree.blob(content)
+            return Path(path).read_bytes() == content
         if placement.link is Link.SYMLINK:
             with suppress(OSError):
-                return os.readlink(path) == _relative(blob, path)
+                return os.readlink(path) == target
         # A hard link or a copy has its blob's size and time; one that was made of
         # a blob since repaired has another time.
-        shown, there = os.stat(path, follow_symlinks=False), os.stat(blob)
+        shown, there = os.stat(path, follow_symlinks=False), os.stat(tree.blob_name(content))
         same_time = shown.st_mtime_ns == there.st_mtime_ns
         return stat.S_ISREG(shown.st_mode) and same_time and shown.st_size == there.st_size
     except OSError:
@@ -133,7 +142,7 @@ def present(
             _build(tree, view, faults)
         # After a build too: one that was faster may have lacked some blobs.
         for path in view_faults(tree, view, absent):
-            _mend(tree, view.folder / path, view.placements[path])
+            _mend(tree, view, path)
     except OSError as error:
         raise refusal(error, tree.home) from error
     emit(ViewPresented(str(view.folder), len(faults)))
@@ -143,13 +152,13 @@ def present(
 def _build(tree: Tree, view: View, paths: Iterable[str]) -> None:
     tree.prepare()
     # Beside its final place, so that relative links read the same from both.
-    aside = tree.views / f".{uuid.uuid4().hex}"
+    aside = tree.views / f".{fresh_name()}"
     try:
         aside.mkdir()
         for path in paths:
             target = aside / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _put(tree, target, view.placements[path])
+            _put(tree, target, view.placements[path], _to_blob(path, view.placements[path]))
         try:
             aside.rename(view.folder)
         except OSError:
@@ -160,38 +169,28 @@ def _build(tree: Tree, view: View, paths: Iterable[str]) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _mend(tree: Tree, path: Path, placement: Placement) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}")
+def _mend(tree: Tree, view: View, path: str) -> None:
+    final, placement = view.folder / path, view.placements[path]
+    final.parent.mkdir(parents=True, exist_ok=True)
+    aside = final.with_name(f".{fresh_name()}")
     try:
-        _put(tree, aside, placement)
-        aside.replace(path)
+        _put(tree, aside, placement, _to_blob(path, placement))
+        aside.replace(final)
     finally:
         with suppress(FileNotFoundError):
             aside.unlink()
 
 
-def _put(tree: Tree, path: Path, placement: Placement) -> None:
+def _put(tree: Tree, path: Path, placement: Placement, target: str) -> None:
     content = placement.content
     if isinstance(content, bytes):
         path.write_bytes(content)
         return
-    blob = tree.blob(content)
-    steps = [_link_hard] if placement.link is Link.HARDLINK else [_link_soft, _link_hard]
-    for step in steps:
+    if placement.link is Link.SYMLINK:
         with suppress(OSError):
-            return step(blob, path)
+            return path.symlink_to(target)
+    blob = tree.blob(content)
+    with suppress(OSError):
+        return os.link(blob, path)
     shutil.copyfile(blob, path)
     shutil.copystat(blob, path)
-
-
-def _link_soft(blob: Path, path: Path) -> None:
-    path.symlink_to(_relative(blob, path))
-
-
-def _link_hard(blob: Path, path: Path) -> None:
-    os.link(blob, path)
-
-
-def _relative(blob: Path, path: Path) -> str:
-    return os.path.relpath(blob, path.parent)

@@ -15,12 +15,15 @@ from modelkeep.spec.events import Event
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+FEW = 40
+LARGE_BYTES = 10_000_000
+
 
 @contextmanager
 def listener(*, terminal: bool) -> Iterator[Callable[[Event], None]]:
     """A listener that lasts as long as the context."""
     if not terminal:
-        yield tell
+        yield Lines()
         return
     bars = Bars()
     try:
@@ -34,8 +37,6 @@ def tell(event: Event) -> None:
     match event:
         case events.FetchPlanned(files, size):
             show.note(f"fetching {show.count(files, 'file')}, {show.size(size)}")
-        case events.BlobStored(subject, path, _, size):
-            show.note(f"  {subject}: {path} ({show.size(size)})")
         case events.Retrying(subject, reason, attempt, wait_s):
             show.note(f"  {subject}: {reason}; try {attempt + 1} in {wait_s:.1f} s")
         case events.Warned(subject, message):
@@ -46,6 +47,22 @@ def tell(event: Event) -> None:
             show.note(
                 f"fetched {show.count(files, 'file')}, {show.size(size)} in {took} ({rate}/s)"
             )
+
+
+class Lines:
+    """Plain lines: each file where there are few, else only the large ones."""
+
+    def __init__(self) -> None:
+        self._least_bytes = 0
+
+    def __call__(self, event: Event) -> None:
+        """Hear one event, from any thread."""
+        if isinstance(event, events.FetchPlanned):
+            self._least_bytes = 0 if event.files <= FEW else LARGE_BYTES
+        if not isinstance(event, events.BlobStored):
+            tell(event)
+        elif event.size_bytes >= self._least_bytes:
+            show.note(f"  {event.subject}: {event.path} ({show.size(event.size_bytes)})")
 
 
 class Bars:

@@ -23,7 +23,9 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """One line on standard error: progress and warnings, never an answer."""
-    print(text, file=sys.stderr, flush=True)
+    # In one piece: lines of several threads must not run into each other.
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def size(size_bytes: float) -> str:

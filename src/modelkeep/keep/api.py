@@ -10,26 +10,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from modelkeep.keep import care
-from modelkeep.keep.project import Project, choose, find_folder, require_fresh, staleness
-from modelkeep.keep.rows import LockReport, ModelRow, compare, row_of
+from modelkeep.keep.once import Once
+from modelkeep.keep.project import Project, choose, every_staleness, find_folder, staleness
+from modelkeep.keep.rows import LockReport, ModelRow
 from modelkeep.keep.settings import Settings, find_settings
+from modelkeep.keep.snapshot import Snapshot
 from modelkeep.keep.syncing import SyncReport, sync
-from modelkeep.preflight import absent_digests, check_model
-from modelkeep.present import View, plan_view
-from modelkeep.spec.errors import InvalidValue, Offline, UnknownModel
+from modelkeep.preflight import check_model
+from modelkeep.present import View
+from modelkeep.spec.errors import InvalidValue, Offline
 from modelkeep.spec.events import Emit, ignore
-from modelkeep.spec.lock import Lock, LockedModel
+from modelkeep.spec.lock import LockedModel
 from modelkeep.spec.manifest import Manifest
-from modelkeep.spec.requirement import Requirement
 from modelkeep.spec.wishes import DEFAULT_PROFILE, Wishes
 from modelkeep.store.tree import Tree
 
 if TYPE_CHECKING:
+    from modelkeep.keep.care import StoreReport, VerifyReport
     from modelkeep.keep.supply import Supply
     from modelkeep.loaders.base import LoadSpec, Model
 
-ALL = "*"
 Fetch = Literal["never", "missing"]
 
 
@@ -39,22 +39,14 @@ class Keep:
     Make one with ``Keep.open()``.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        *,
-        profile: str,
-        settings: Settings,
-        emit: Emit,
-    ) -> None:
+    def __init__(self, project: Project, *, profile: str, settings: Settings, emit: Emit) -> None:
         self.project = project
         self.profile = profile
         self.settings = settings
         self.tree = Tree(settings.store)
         self.emit = emit
         self._writing = threading.RLock()
-        self._loading: dict[str, threading.Lock] = {}
-        self._loaded: dict[str, Model] = {}
+        self._loaded: Once[Model] = Once()
 
     @classmethod
     def open(
@@ -93,15 +85,19 @@ class Keep:
     # -- what the two files say, read once
 
     @cached_property
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.project, self.profile, self.tree)
+
+    @property
     def wishes(self) -> Wishes:
         """models.toml under this profile.
 
         Raises:
             InvalidDocument: there is none, or it says something wrong.
         """
-        return self.project.wishes(self.profile)
+        return self._snapshot.wishes
 
-    @cached_property
+    @property
     def locked(self) -> Mapping[str, LockedModel]:
         """What the lock says for this profile, by name; the lock must be fresh.
 
@@ -109,21 +105,15 @@ class Keep:
             StaleLock: there is none, or models.toml asks for something else.
             InvalidDocument: it is damaged.
         """
-        lock = require_fresh(self.wishes, self._lock)
-        return dict(lock.of_profile(self.profile))
+        return self._snapshot.locked
 
-    @cached_property
-    def _lock(self) -> Lock | None:
-        return self.project.lock()
-
-    @cached_property
+    @property
     def view(self) -> View:
-        """The view of this profile's set."""
-        return plan_view(self.tree, self.locked.values())
+        """The view of this profile's set. Raises as ``locked``."""
+        return self._snapshot.view
 
     def _forget(self) -> None:
-        for name in ("wishes", "locked", "_lock", "view"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_snapshot", None)
 
     @cached_property
     def supply(self) -> Supply:
@@ -149,36 +139,18 @@ class Keep:
         Raises:
             KeepError: the first model that cannot be locked; the old lock stays.
         """
-        from modelkeep.keep.locking import Locker
+        from modelkeep.keep.locking import write_lock
 
-        names = frozenset(upgrade)
         with self._writing:
             self._forget()
-            old = self._lock
-            for name in names - {ALL}:
-                if name not in self.wishes.models:
-                    known = ", ".join(self.wishes.models)
-                    raise UnknownModel(f"model {name}", f"one of models.toml ({known})", "no such")
-            locker = Locker(
-                self.tree,
-                self.supply,
-                upgrade=lambda name: ALL in names or name in names,
-                emit=self.emit,
-            )
-            new = locker.lock(self.project, old)
-            written = self.project.write_lock(new)
+            names = frozenset(upgrade)
+            report = write_lock(self.project, self.tree, self.supply, names, emit=self.emit)
             self._forget()
-        return compare(old, new, written)
+        return report
 
     def check_lock(self) -> list[str]:
         """Why the lock is stale, in any profile; empty when it is not. No network."""
-        lock = self.project.lock()
-        reasons: list[str] = []
-        for profile in self.project.wishes(DEFAULT_PROFILE).profiles:
-            for reason in staleness(self.project.wishes(profile), lock):
-                if reason not in reasons:
-                    reasons.append(reason)
-        return reasons
+        return every_staleness(self.project)
 
     def sync(self, names: Iterable[str] | None = None, *, locked: bool = False) -> SyncReport:
         """Make the store hold these models (all where none is named), and show them.
@@ -190,7 +162,7 @@ class Keep:
             StaleLock, UnknownModel, SourceError, DigestMismatch, StoreError.
         """
         with self._writing:
-            if not locked and staleness(self.wishes, self._lock):
+            if not locked and staleness(self.wishes, self._snapshot.lock):
                 self.lock()
             return sync(
                 self.tree,
@@ -207,23 +179,10 @@ class Keep:
 
         Raises:
             UnknownModel: models.toml has no such model, or it is not enabled.
+            InvalidValue: it has no files (a mock).
             StaleLock: it is not locked as models.toml asks.
         """
-        wish = self._wish(name)
-        if not wish.has_files:
-            raise InvalidValue(
-                f"model {name}", "a model with files", "the loader mock, without any"
-            )
-        return self.locked[name]
-
-    def _wish(self, name: str) -> Requirement:
-        wish = self.wishes.models.get(name)
-        if wish is None:
-            known = ", ".join(self.wishes.models) or "none"
-            raise UnknownModel(f"model {name}", f"one of models.toml ({known})", "no such model")
-        if not wish.enabled:
-            raise UnknownModel(f"model {name}", "a model that is enabled", "enabled = false")
-        return wish
+        return self._snapshot.model(name)
 
     def path(self, name: str) -> Path:
         """The folder that holds a model's files. Never downloads.
@@ -239,8 +198,7 @@ class Keep:
 
     def version(self, name: str) -> str:
         """The first 12 hex digits of a model's identity, "" for a mock without files."""
-        locked = self.locked.get(name)
-        return locked.identity.hex[:12] if locked else ""
+        return self._snapshot.version(name)
 
     def require_fetching(self) -> None:
         """Refuse early what fetching would stumble over later.
@@ -266,7 +224,7 @@ class Keep:
         """
         from modelkeep.loaders.base import LoadSpec
 
-        wish = self._wish(name)
+        wish = self._snapshot.wish(name)
         if wish.loader is None:
             raise InvalidValue(f"model {name}: loader", "a loader's name in models.toml", "none")
         if fetch == "missing" and wish.has_files:
@@ -291,41 +249,25 @@ class Keep:
         """
         from modelkeep import loaders
 
-        with self._writing:
-            turn = self._loading.setdefault(name, threading.Lock())
-        with turn:
-            if name not in self._loaded:
-                self._loaded[name] = loaders.load(self.load_spec(name, fetch=fetch))
-            return self._loaded[name]
+        return self._loaded.get(name, lambda: loaders.load(self.load_spec(name, fetch=fetch)))
 
     def env(self) -> dict[str, str]:
         """Variables that make every framework read this project's view, offline."""
-        variables = {"MODELKEEP_HOME": str(self.tree.home), **self.view.variables()}
-        for model in self.view.models:
-            key = "MODELKEEP_PATH_" + "".join(c if c.isalnum() else "_" for c in model.name).upper()
-            variables[key] = str(self.view.path_of(model))
-        return variables
+        return self._snapshot.variables()
 
     # -- telling about it
 
     def list(self) -> list[ModelRow]:
         """Every model of models.toml under this profile, with its state."""
-        lock = self._lock
-        locked = lock.of_profile(self.profile) if lock else {}
-        absent = absent_digests(self.tree, list(locked.values()))
-        view = None if staleness(self.wishes, lock) else self.view
-        return [
-            row_of(wish, locked.get(wish.name), absent, view)
-            for wish in self.wishes.models.values()
-        ]
+        return self._snapshot.rows()
 
-    def info(self) -> care.StoreReport:
+    def info(self) -> StoreReport:
         """What the store holds, whichever project brought it."""
+        from modelkeep.keep import care
+
         return care.info(self.tree)
 
-    def verify(
-        self, names: Iterable[str] | None = None, *, repair: bool = False
-    ) -> care.VerifyReport:
+    def verify(self, names: Iterable[str] | None = None, *, repair: bool = False) -> VerifyReport:
         """Read every byte again: of these models, of all locked ones, or of the whole
         store where there is no project.
 
@@ -337,6 +279,8 @@ class Keep:
             UnknownModel, StaleLock: names that are not locked.
             SourceError, DigestMismatch: a repair that did not succeed.
         """
+        from modelkeep.keep import care
+
         report = care.verify(self.tree, self._manifests(names), self.emit)
         if repair and report.faults:
             care.put_aside(self.tree, [f.digest for f in report.faults if f.state == "damaged"])
@@ -345,5 +289,7 @@ class Keep:
 
     def _manifests(self, names: Iterable[str] | None) -> dict[str, Manifest]:
         if names is None and not self.project.lock_path.exists():
+            from modelkeep.keep import care
+
             return care.stored_manifests(self.tree)[0]
         return {model.name: model.manifest for model in choose(self.locked, names)}

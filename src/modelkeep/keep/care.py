@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from modelkeep.spec.events import Emit, FileVerified
 from modelkeep.spec.manifest import Manifest
 from modelkeep.store.blobs import all_blobs, check_blob
 from modelkeep.store.manifests import Came, all_manifests, get_manifest, origins_of
+from modelkeep.store.publish import fresh_name
 from modelkeep.store.tree import Tree, refusal
 
 
@@ -120,7 +120,7 @@ def put_aside(tree: Tree, digests: Iterable[Digest]) -> None:
     try:
         tree.prepare()
         for digest in digests:
-            aside = tree.tmp / f"damaged-{uuid.uuid4().hex}"
+            aside = tree.tmp / f"damaged-{fresh_name()}"
             with suppress(FileNotFoundError):
                 tree.blob(digest).rename(aside)
                 aside.unlink()

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from modelkeep.fetch.engine import Fetcher
 from modelkeep.fetch.plan import Job, Way
 from modelkeep.keep.project import Project
+from modelkeep.keep.rows import LockReport, compare
 from modelkeep.keep.supply import Supply
 from modelkeep.resolve import merge, resolve, select
 from modelkeep.spec.digest import Digest
-from modelkeep.spec.errors import ForbiddenFormat, KeepError, NotFound, SourceError
+from modelkeep.spec.errors import ForbiddenFormat, KeepError, NotFound, SourceError, UnknownModel
 from modelkeep.spec.events import Emit, Warned
 from modelkeep.spec.formats import HEAD_BYTES, is_pickle
 from modelkeep.spec.listing import ListedFile, Listing, Origin
@@ -22,16 +24,41 @@ from modelkeep.spec.wishes import DEFAULT_PROFILE
 from modelkeep.store.blobs import has_blob
 from modelkeep.store.tree import Tree
 
+ALL = "*"
+
+
+def write_lock(
+    project: Project, tree: Tree, supply: Supply, upgrade: AbstractSet[str], *, emit: Emit
+) -> LockReport:
+    """Bring models.lock up to date.
+
+    Args:
+        upgrade: names to resolve anew; ``*`` means all.
+
+    Raises:
+        UnknownModel: a name that models.toml does not have.
+        KeepError: the first model that cannot be locked; the old lock stays.
+    """
+    wanted = project.wishes(DEFAULT_PROFILE)
+    known = {name for each in wanted.profiles for name in project.wishes(each).models}
+    for name in sorted(upgrade - known - {ALL}):
+        expected = f"one of models.toml ({', '.join(sorted(known))})"
+        raise UnknownModel(f"model {name}", expected, "no such model")
+    old = project.lock()
+    anew = known if ALL in upgrade else upgrade
+    new = Locker(tree, supply, upgrade=anew, emit=emit).lock(project, old)
+    return compare(old, new, written=project.write_lock(new))
+
 
 class Locker:
     """One run of ``lock``.
 
     Args:
-        upgrade: whether a model is to be resolved anew though its wish is the same.
+        upgrade: names to resolve anew though their wish is the same.
     """
 
     def __init__(
-        self, tree: Tree, supply: Supply, *, upgrade: Callable[[str], bool], emit: Emit
+        self, tree: Tree, supply: Supply, *, upgrade: AbstractSet[str], emit: Emit
     ) -> None:
         self._tree = tree
         self._supply = supply
@@ -49,7 +76,7 @@ class Locker:
         wishes = project.wishes(DEFAULT_PROFILE)
         every = [wishes, *(project.wishes(name) for name in wishes.profiles[1:])]
         for row in old.models if old else ():
-            if not self._upgrade(row.name):
+            if row.name not in self._upgrade:
                 self._done[row.name, row.wish] = row
         variables = {name: value for each in every for name, value in each.variables.items()}
         with self._supply.fetcher() as fetcher:

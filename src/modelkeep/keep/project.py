@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from pathlib import Path
 from modelkeep.spec.errors import InvalidDocument, StaleLock, UnknownModel
 from modelkeep.spec.lock import Lock, LockedModel
 from modelkeep.spec.requirement import Requirement
-from modelkeep.spec.wishes import Wishes, parse_wishes
+from modelkeep.spec.wishes import DEFAULT_PROFILE, Wishes, parse_wishes
+from modelkeep.store.publish import fresh_name
 
 WISHES = "models.toml"
 LOCK = "models.lock"
@@ -78,7 +78,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InvalidDocument: the folder cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    beside = path.with_name(f".{path.name}.{fresh_name()[:8]}")
     try:
         with beside.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
@@ -127,6 +127,14 @@ def staleness(wishes: Wishes, lock: Lock | None) -> list[str]:
 
 def _is_locked(model: Requirement) -> bool:
     return model.enabled and model.has_files
+
+
+def every_staleness(project: Project) -> list[str]:
+    """The same for all profiles together, each reason once."""
+    lock = project.lock()
+    profiles = project.wishes(DEFAULT_PROFILE).profiles
+    found = (reason for name in profiles for reason in staleness(project.wishes(name), lock))
+    return list(dict.fromkeys(found))
 
 
 def require_fresh(wishes: Wishes, lock: Lock | None) -> Lock:

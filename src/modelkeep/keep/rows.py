@@ -94,7 +94,7 @@ def _state(wish: Requirement, model: LockedModel | None, absent: AbstractSet[Dig
     return "incomplete" if lacking else "present"
 
 
-def compare(old: Lock | None, new: Lock, written: bool) -> LockReport:
+def compare(old: Lock | None, new: Lock, *, written: bool) -> LockReport:
     """What a new lock changed."""
 
     def identities(lock: Lock | None) -> dict[str, set[tuple[Digest, Digest]]]:

@@ -90,9 +90,7 @@ def _commit(tree: Tree, chosen: Sequence[LockedModel]) -> None:
     """Manifests last: they say that all of their blobs are here."""
     try:
         for model in chosen:
-            if not tree.manifest(model.identity).exists():
-                tree.prepare()
-                put_manifest(tree, model.manifest)
+            if put_manifest(tree, model.manifest):
                 note_origin(tree, model.identity, model.name, model.origins[0])
     except OSError as error:
         raise refusal(error, tree.home) from error

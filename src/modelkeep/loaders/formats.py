@@ -8,18 +8,18 @@ recognised without being unpickled.
 
 from __future__ import annotations
 
-import pickletools
 import zipfile
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import IO
 
 from modelkeep.loaders.base import LoadSpec
+from modelkeep.spec import formats
 from modelkeep.spec.errors import ForbiddenFormat
+from modelkeep.spec.formats import ZIP
 
-_TUPLES = {"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE"}
-_OPCODES_READ = 10_000
+# More than the lock looks at: here the file is at hand.
+_HEAD_BYTES = 16 * formats.HEAD_BYTES
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -65,13 +65,8 @@ def is_pickle(path: Path) -> bool:
     A zip that cannot be read counts as one: what cannot be judged is not safe.
     """
     with path.open("rb") as file:
-        head = file.read(4)
-        file.seek(0)
-        if head == b"PK\x03\x04":
-            return _zip_holds_pickle(file)
-        if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-            return _opens_as_pickle(file)
-        return _calls_like_pickle(file)
+        head = file.read(_HEAD_BYTES)
+        return _zip_holds_pickle(file) if head.startswith(ZIP) else formats.is_pickle(head)
 
 
 def _zip_holds_pickle(file: IO[bytes]) -> bool:
@@ -80,45 +75,3 @@ def _zip_holds_pickle(file: IO[bytes]) -> bool:
             return any(name.endswith((".pkl", ".pickle")) for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return True
-
-
-def _opcodes(file: IO[bytes]) -> Iterator[tuple[str, object]]:
-    """Opcodes up to the first that is none."""
-    try:
-        for opcode, argument, _ in islice(pickletools.genops(file), _OPCODES_READ):
-            yield opcode.name, argument
-    except (ValueError, IndexError, OverflowError, MemoryError):
-        return
-
-
-def _opens_as_pickle(file: IO[bytes]) -> bool:
-    # Other formats may begin with these two bytes by chance (a safetensors header of
-    # 640 bytes does), but not go on with opcodes.
-    names = [name for name, _ in islice(_opcodes(file), 4)]
-    return len(names) == 4 or names[-1:] == ["STOP"]
-
-
-def _calls_like_pickle(file: IO[bytes]) -> bool:
-    """Protocols 0 and 1 have no header: look for a call of something imported.
-
-    Text can read as opcodes for a while (``cat``, ``dog`` on two lines is an
-    import), so the parts of a call must be there: a dotted name, its
-    arguments, the call.
-    """
-    imported = marked = arguments = False
-    for name, argument in _opcodes(file):
-        if name in ("GLOBAL", "INST"):
-            parts = str(argument).split(" ")
-            dotted = len(parts) == 2 and all(
-                piece.isidentifier() for part in parts for piece in part.split(".")
-            )
-            if name == "INST" and marked and dotted:
-                return True
-            imported = imported or dotted
-        elif name == "MARK":
-            marked = True
-        elif name in _TUPLES:
-            arguments = True
-        elif (name == "REDUCE" and imported and arguments) or (name == "OBJ" and imported):
-            return True
-    return False

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """The root of every event."""
 
@@ -23,7 +23,7 @@ def ignore(event: Event) -> None:
     """The listener of those who do not listen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Warned(Event):
     """Something the operator should know, though the work goes on."""
 
@@ -31,7 +31,7 @@ class Warned(Event):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FetchPlanned(Event):
     """A fetch begins: so many files and bytes are missing. Sizes not known count 0."""
 
@@ -39,7 +39,7 @@ class FetchPlanned(Event):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BytesArrived(Event):
     """At most ten a second per file. ``done_bytes`` counts what an earlier run left."""
 
@@ -49,7 +49,7 @@ class BytesArrived(Event):
     size_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BlobStored(Event):
     """One file is whole, verified and published."""
 
@@ -59,7 +59,7 @@ class BlobStored(Event):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Retrying(Event):
     """A try failed and another follows after ``wait_s``."""
 
@@ -69,7 +69,7 @@ class Retrying(Event):
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FetchDone(Event):
     """The fetch is over: so many files and bytes came, in so long."""
 
@@ -78,7 +78,7 @@ class FetchDone(Event):
     wall_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ViewPresented(Event):
     """A set's view was built or mended."""
 
@@ -86,7 +86,7 @@ class ViewPresented(Event):
     files: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileVerified(Event):
     """One blob was read again; ``ok`` tells whether it still is what its name says."""
 
@@ -95,7 +95,7 @@ class FileVerified(Event):
     ok: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PhaseChanged(Event):
     """The service as a whole moved: see runtime/phases.py."""
 
@@ -103,7 +103,7 @@ class PhaseChanged(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelLoading(Event):
     """A slot began to load."""
 
@@ -112,7 +112,7 @@ class ModelLoading(Event):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelLoaded(Event):
     """A model answers. ``memory_bytes`` is the worker's growth (PSS; RSS where there is none)."""
 
@@ -123,7 +123,7 @@ class ModelLoaded(Event):
     memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelFailed(Event):
     """A model did not load, or its process ended; ``reason`` is for people."""
 
@@ -131,14 +131,14 @@ class ModelFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelUnloaded(Event):
     """A model's process has ended as it should."""
 
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceSummary(Event):
     """The last line after start-up: what is loaded, what is not."""
 

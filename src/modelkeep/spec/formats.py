@@ -16,7 +16,7 @@ from contextlib import suppress
 from itertools import islice
 
 HEAD_BYTES = 64 * 1024
-_ZIP = b"PK\x03\x04"
+ZIP = b"PK\x03\x04"
 _PROTO = 0x80
 # Opcodes of pickletools that import, that build arguments, that call.
 _IMPORTS = frozenset({"STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
@@ -32,7 +32,7 @@ def is_pickle(head: bytes) -> bool:
     Args:
         head: its first HEAD_BYTES, or all of it.
     """
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP):
         return b".pkl" in head or b".pickle" in head
     if len(head) > 1 and head[0] == _PROTO and head[1] <= pickle.HIGHEST_PROTOCOL:
         return _goes_on(head)

@@ -20,7 +20,7 @@ PIECE_BYTES = 1 << 20
 def has_blob(tree: Tree, digest: Digest, size_bytes: int | None = None) -> bool:
     """Whether a blob is here: a regular file, of that size where one is given."""
     try:
-        status = os.stat(tree.blob(digest))
+        status = os.stat(tree.blob_name(digest))
     except OSError:
         return False
     right_size = size_bytes is None or status.st_size == size_bytes

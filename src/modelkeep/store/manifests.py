@@ -25,10 +25,13 @@ class Came:
     revision: str
 
 
-def put_manifest(tree: Tree, manifest: Manifest) -> None:
+def put_manifest(tree: Tree, manifest: Manifest) -> bool:
     """Write the commit point, over a damaged one too.
 
     Call it after all of the manifest's blobs are published.
+
+    Returns:
+        Whether it had to be written.
 
     Raises:
         OSError: the filesystem refuses.
@@ -36,8 +39,10 @@ def put_manifest(tree: Tree, manifest: Manifest) -> None:
     path = tree.manifest(manifest.identity)
     with suppress(FileNotFoundError):
         if path.read_bytes() == manifest.canonical:
-            return
+            return False
+    tree.prepare()
     write_small(path, manifest.canonical, tree.tmp)
+    return True
 
 
 def get_manifest(tree: Tree, identity: Digest) -> Manifest | None:

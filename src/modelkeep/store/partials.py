@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
@@ -24,6 +23,7 @@ from modelkeep.spec.digest import Digest
 from modelkeep.spec.errors import DigestMismatch
 from modelkeep.store.blobs import PIECE_BYTES, publish_blob
 from modelkeep.store.owner import Owner, host_name, is_dead, this_process
+from modelkeep.store.publish import fresh_name
 from modelkeep.store.tree import Tree
 
 CHECKPOINT_BYTES = 16 << 20
@@ -202,7 +202,7 @@ def _prefix(record: dict[str, Any]) -> int:
 
 
 def _new_folder(tree: Tree) -> Path:
-    return tree.tmp / f"{host_name()}-{uuid.uuid4().hex}"
+    return tree.tmp / f"{host_name()}-{fresh_name()}"
 
 
 def _claim(tree: Tree, folder: Path, record: dict[str, Any]) -> tuple[Path, FileIO] | None:
@@ -229,7 +229,7 @@ def _claim(tree: Tree, folder: Path, record: dict[str, Any]) -> tuple[Path, File
     except OSError:
         pass  # no locks here: the rename decides
     try:
-        return folder.rename(tree.tmp / f".{uuid.uuid4().hex}"), file
+        return folder.rename(tree.tmp / f".{fresh_name()}"), file
     except OSError:
         file.close()
         return None

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from modelkeep.store.publish import fresh_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def probe(folder: Path) -> Abilities:
     Args:
         folder: an existing folder; where it cannot be written, nothing is tried.
     """
-    scratch = folder / f"probe-{uuid.uuid4().hex}"
+    scratch = folder / f"probe-{fresh_name()}"
     target = scratch / "target"
     try:
         scratch.mkdir()

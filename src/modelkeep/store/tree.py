@@ -25,6 +25,7 @@ class Tree:
         self.home = home
         root = home / FORM
         self.blobs = root / "blobs"
+        self._blobs = str(self.blobs)
         self.manifests = root / "manifests"
         self.origins = root / "origins"
         self.views = root / "views"
@@ -33,7 +34,11 @@ class Tree:
 
     def blob(self, digest: Digest) -> Path:
         """The final path of a blob; only digests become paths."""
-        return self.blobs / digest.hex[:2] / digest.hex
+        return Path(self.blob_name(digest))
+
+    def blob_name(self, digest: Digest) -> str:
+        """The same as text, for those who look at thousands."""
+        return f"{self._blobs}/{digest.hex[:2]}/{digest.hex}"
 
     def manifest(self, identity: Digest) -> Path:
         """The final path of a manifest."""

@@ -87,9 +87,8 @@ class Client:
             start_byte: of the file; the answer says where it really starts.
             headers: more of them; they go to the first origin and no other.
             method: GET or HEAD.
-            supplied_by: None where the operator named the URL. Else the URL of
-                the server that supplied it ("" if unknown): its host must then
-                have a public address, or one of the same site (ADR 3).
+            supplied_by: the URL of the server that supplied this one ("" if
+                unknown); its host is then no named one (ADR 3).
 
         Raises:
             NotFound: 404, 410. AccessDenied: 401, 403. (``answer`` has the head.)
@@ -103,12 +102,9 @@ class Client:
         if self.network.offline:
             raise Offline(subject, "a network", "settings that say offline")
         first = Target.parse(url)
+        sent = self._headers(headers, start_byte)
         raw, target, hops = self._walk(
-            subject,
-            first,
-            method,
-            headers=self._headers(headers, start_byte),
-            supplied_by=supplied_by,
+            subject, first, method, headers=sent, supplied_by=supplied_by
         )
         answer = Hop(target.url, raw.status, _lower(raw))
         try:
