@@ -15,8 +15,9 @@ from modelkeep.layouts.base import Placement
 from modelkeep.layouts.plain import Plain
 from modelkeep.present import View, plan_view, present, view_faults
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Event
 from modelkeep.spec.errors import NoRoom, StoreError, UnsafePath
-from modelkeep.spec.events import Event, ViewPresented
+from modelkeep.spec.events import ViewPresented
 from modelkeep.spec.lock import LockedModel
 from modelkeep.store.tree import Tree
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from modelkeep import layouts
 from modelkeep.layouts.base import Link, Placement
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.errors import UnsafePath
-from modelkeep.spec.events import Emit, ViewPresented, ignore
 from modelkeep.spec.lock import LockedModel
 from modelkeep.spec.path import check_closed, check_path
 from modelkeep.store.publish import fresh_name
@@ -145,6 +145,8 @@ def present(
             _mend(tree, view, path)
     except OSError as error:
         raise refusal(error, tree.home) from error
+    from modelkeep.spec.events import ViewPresented
+
     emit(ViewPresented(str(view.folder), len(faults)))
     return True
 

@@ -14,6 +14,7 @@ from cli.conftest import Shell
 from modelkeep.cli.logs import LOGGER, listen, sentence, start_logging
 from modelkeep.cli.session import fan_out
 from modelkeep.spec import events
+from modelkeep.spec.emit import Event
 from servers.origin import Origin
 
 
@@ -60,9 +61,9 @@ def test_every_event_has_a_sentence() -> None:
 def test_a_listener_that_raises_is_logged_and_the_others_hear(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    heard: list[events.Event] = []
+    heard: list[Event] = []
 
-    def broken(event: events.Event) -> None:
+    def broken(event: Event) -> None:
         raise RuntimeError("no")
 
     with caplog.at_level(logging.ERROR, "modelkeep"):

@@ -10,7 +10,7 @@ import pytest
 from modelkeep import sources
 from modelkeep.fetch.engine import Fetcher
 from modelkeep.sources.base import Source
-from modelkeep.spec.events import Event
+from modelkeep.spec.emit import Event
 from modelkeep.spec.settings import Network, PackageIndexes
 from modelkeep.store.tree import Tree
 from modelkeep.wire.client import Client

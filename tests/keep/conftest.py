@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelkeep.keep.api import Keep
-from modelkeep.spec.events import Event
+from modelkeep.spec.emit import Event
 
 MakeKeep = Callable[..., Keep]
 

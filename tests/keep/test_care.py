@@ -8,8 +8,9 @@ import pytest
 from keep.conftest import MakeKeep
 from modelkeep.keep.api import Keep
 from modelkeep.keep.doctor import diagnose
+from modelkeep.spec.emit import Event
 from modelkeep.spec.errors import MissingFile
-from modelkeep.spec.events import Event, FileVerified
+from modelkeep.spec.events import FileVerified
 
 FOLDER = '[models.m]\nsource = "file:../weights"\n'
 

@@ -8,6 +8,7 @@ import pytest
 
 from keep.conftest import MakeKeep
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Event
 from modelkeep.spec.errors import (
     DigestMismatch,
     ForbiddenFormat,
@@ -21,7 +22,7 @@ from modelkeep.spec.errors import (
     UnknownModel,
     Unreachable,
 )
-from modelkeep.spec.events import Event, Warned
+from modelkeep.spec.events import Warned
 from servers.hub import Hub, Repo
 from servers.index import Index, make_sdist, make_wheel
 from servers.origin import Origin as Server

@@ -13,8 +13,9 @@ from keep.conftest import MakeKeep
 from modelkeep.keep.api import Keep
 from modelkeep.keep.serving import Serving
 from modelkeep.runtime.phases import Phase, State
+from modelkeep.spec.emit import Event
 from modelkeep.spec.errors import MissingFile, Offline, ReadOnlyStore, StaleLock, UnknownModel
-from modelkeep.spec.events import Event, ModelLoaded, ServiceSummary
+from modelkeep.spec.events import ModelLoaded, ServiceSummary
 
 MOCK = """
 [models.quick]

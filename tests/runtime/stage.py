@@ -13,8 +13,8 @@ from modelkeep.runtime.phases import Priority, SlotStatus, State
 from modelkeep.runtime.pool import Pool
 from modelkeep.runtime.restart import RestartPolicy
 from modelkeep.runtime.served import Served
+from modelkeep.spec.emit import Event
 from modelkeep.spec.errors import KeepError
-from modelkeep.spec.events import Event
 
 CLASSES = '''
 import os, signal, sys, time

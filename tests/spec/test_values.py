@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
+from modelkeep.spec.emit import ignore
 from modelkeep.spec.errors import (
     InvalidDocument,
     InvalidValue,
@@ -8,7 +9,7 @@ from modelkeep.spec.errors import (
     MissingExtra,
     MissingFile,
 )
-from modelkeep.spec.events import BlobStored, ignore
+from modelkeep.spec.events import BlobStored
 from modelkeep.spec.tensor import DATATYPES, NUMPY_NAMES, TensorSpec
 
 

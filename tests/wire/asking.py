@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelkeep.spec.events import Emit, ignore
+from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.settings import Network
 from modelkeep.wire.client import Client
 from modelkeep.wire.response import Response

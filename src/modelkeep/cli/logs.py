@@ -6,12 +6,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from modelkeep.cli import show
 from modelkeep.spec import events
-from modelkeep.spec.events import Event
+from modelkeep.spec.emit import Event
 
 LOGGER = logging.getLogger("modelkeep")
 _WARNINGS = (events.Warned, events.Retrying, events.ModelFailed)
@@ -65,7 +64,7 @@ def sentence(event: Event) -> str:
             )
         case events.Warned(subject, message):
             return f"{subject}: {message}"
-    parts = (f"{field.name}={getattr(event, field.name)}" for field in fields(event))
+    parts = (f"{name}={value}" for name, value in show.plain(event).items())
     return " ".join([type(event).__name__, *parts])
 
 

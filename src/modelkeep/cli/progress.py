@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelkeep.cli import show
 from modelkeep.spec import events
-from modelkeep.spec.events import Event
+from modelkeep.spec.emit import Event
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelkeep.keep.api import Keep
-from modelkeep.spec.events import Emit, Event
+from modelkeep.spec.emit import Emit, Event
 
 
 @dataclass
@@ -41,10 +42,25 @@ class Session:
         if self.quiet:
             yield self.open()
             return
-        from modelkeep.cli.progress import listener
+        with ExitStack() as stack:
+            yield self.open(emit=fan_out([_at_first_event(stack)]))
 
-        with listener(terminal=sys.stderr.isatty() and os.environ.get("TERM") != "dumb") as listen:
-            yield self.open(emit=fan_out([listen]))
+
+def _at_first_event(stack: ExitStack) -> Callable[[Event], None]:
+    """A progress listener that is made when something happens: most often nothing does."""
+    made: list[Callable[[Event], None]] = []
+    turn = threading.Lock()
+
+    def listen(event: Event) -> None:
+        with turn:
+            if not made:
+                from modelkeep.cli.progress import listener
+
+                terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+                made.append(stack.enter_context(listener(terminal=terminal)))
+        made[0](event)
+
+    return listen
 
 
 session = Session()

@@ -16,8 +16,9 @@ from modelkeep.fetch.pour import OpenAt, Pourer, Stopped
 from modelkeep.sources import archive as archives
 from modelkeep.sources.base import Source
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.errors import DigestMismatch, KeepError, SourceError, UnsafeArchive
-from modelkeep.spec.events import BlobStored, Emit, FetchDone, FetchPlanned, Warned
+from modelkeep.spec.events import BlobStored, FetchDone, FetchPlanned, Warned
 from modelkeep.spec.listing import Archive, Origin
 from modelkeep.spec.settings import Network
 from modelkeep.store.blobs import all_blobs, has_blob

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from modelkeep.sources.base import Stream
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.errors import DigestMismatch, SourceError, Unreachable
-from modelkeep.spec.events import BytesArrived, Emit
+from modelkeep.spec.events import BytesArrived
 from modelkeep.spec.settings import Network
 from modelkeep.store.partials import Partial
 from modelkeep.wire.answers import Transient, WrongRange

@@ -18,8 +18,8 @@ from modelkeep.keep.snapshot import Snapshot
 from modelkeep.keep.syncing import SyncReport, sync
 from modelkeep.preflight import check_model
 from modelkeep.present import View
+from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.errors import InvalidValue, Offline
-from modelkeep.spec.events import Emit, ignore
 from modelkeep.spec.lock import LockedModel
 from modelkeep.spec.manifest import Manifest
 from modelkeep.spec.wishes import DEFAULT_PROFILE, Wishes

@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.errors import KeepError
-from modelkeep.spec.events import Emit, FileVerified
+from modelkeep.spec.events import FileVerified
 from modelkeep.spec.manifest import Manifest
 from modelkeep.store.blobs import all_blobs, check_blob
 from modelkeep.store.manifests import Came, all_manifests, get_manifest, origins_of

@@ -13,8 +13,9 @@ from modelkeep.keep.rows import LockReport, compare
 from modelkeep.keep.supply import Supply
 from modelkeep.resolve import merge, resolve, select
 from modelkeep.spec.digest import Digest
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.errors import ForbiddenFormat, KeepError, NotFound, SourceError, UnknownModel
-from modelkeep.spec.events import Emit, Warned
+from modelkeep.spec.events import Warned
 from modelkeep.spec.formats import HEAD_BYTES, is_pickle
 from modelkeep.spec.listing import ListedFile, Listing, Origin
 from modelkeep.spec.lock import Lock, LockedModel

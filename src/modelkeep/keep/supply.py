@@ -13,7 +13,7 @@ from modelkeep.fetch.engine import Fetcher
 from modelkeep.keep.network import find_network
 from modelkeep.keep.pip_settings import read_pip_settings
 from modelkeep.keep.settings import Settings
-from modelkeep.spec.events import Emit
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.listing import Origin
 from modelkeep.store.tree import Tree
 

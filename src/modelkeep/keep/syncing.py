@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelkeep.preflight import absent_digests
 from modelkeep.present import View, present
-from modelkeep.spec.events import Emit
+from modelkeep.spec.emit import Emit
 from modelkeep.spec.lock import LockedModel
 from modelkeep.store.blobs import has_blob
 from modelkeep.store.manifests import note_origin, put_manifest

@@ -14,8 +14,9 @@ from modelkeep.runtime.restart import RestartPolicy
 from modelkeep.runtime.routing import Route
 from modelkeep.runtime.served import Answer, Bring, Served, Terms, in_background
 from modelkeep.runtime.slot import Slot
+from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.errors import UnknownModel
-from modelkeep.spec.events import Emit, PhaseChanged, ServiceSummary, ignore
+from modelkeep.spec.events import PhaseChanged, ServiceSummary
 from modelkeep.spec.tensor import Schema
 
 _REAP_MARGIN_S = 5.0

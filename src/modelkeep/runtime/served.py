@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from modelkeep.loaders.base import LoadSpec, Values
 from modelkeep.runtime.phases import Priority
 from modelkeep.runtime.restart import RestartPolicy
-from modelkeep.spec.events import Emit
+from modelkeep.spec.emit import Emit
 
 Bring = Callable[[str], LoadSpec]
 """Makes a model's files present, however long that takes; raises KeepError."""

@@ -1,26 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened, told to whoever listens; any thread may emit.
-
-Acting functions take ``emit: Emit``. Listeners live on the roof (progress
-bars, logs); what they raise is logged and goes no further.
-"""
+"""What happened, one frozen record for each kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Event:
-    """The root of every event."""
-
-
-Emit = Callable[[Event], None]
-
-
-def ignore(event: Event) -> None:
-    """The listener of those who do not listen."""
+from modelkeep.spec.emit import Event
 
 
 @dataclass(frozen=True)

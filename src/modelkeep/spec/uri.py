@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import urlsplit
 
 from modelkeep.spec.errors import InvalidValue, UnsafePath
 from modelkeep.spec.path import check_path
@@ -95,6 +94,8 @@ def _inside(folder: str | None) -> str:
 
 
 def _check_url(scheme: str, body: str) -> str:
+    from urllib.parse import urlsplit  # here, since most projects name no plain URL
+
     shown = repr(redact(f"{scheme}:{body}"))
     _refuse_user(f"{scheme}:{body}")
     try:

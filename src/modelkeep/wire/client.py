@@ -9,8 +9,8 @@ from typing import TypeVar
 import urllib3
 
 import modelkeep
+from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.errors import Offline, Unreachable
-from modelkeep.spec.events import Emit, ignore
 from modelkeep.spec.settings import Network
 from modelkeep.spec.uri import redact
 from modelkeep.wire.answers import Hop, Transient, judge

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import stamina
 
-from modelkeep.spec.events import Emit, Retrying
+from modelkeep.spec.emit import Emit
+from modelkeep.spec.events import Retrying
 from modelkeep.spec.settings import Network
 from modelkeep.wire.answers import MAX_WAIT_S, Transient
 
