@@ -113,7 +113,6 @@ def test_what_would_break_serving_is_bad(keep: Keep, make: MakeKeep) -> None:
 
 
 def test_a_loader_that_is_not_installed_is_bad(make: MakeKeep, weights: Path) -> None:
-    pytest.importorskip("numpy")
     keep = make(FOLDER + 'loader = "sentence-transformers"\n')
     messages = levels(keep)
     expected = "packages: model m needs sentence_transformers"

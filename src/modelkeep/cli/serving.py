@@ -39,6 +39,9 @@ def serve(
     profile: Profile = None,
 ) -> None:
     """Load the models and answer over HTTP until SIGTERM or Ctrl-C."""
+    from modelkeep.keep.extras import require
+
+    require("server", "modelkeep serve")
     from modelkeep.cli.logs import listen, start_logging
     from modelkeep.keep.serving import Serving
     from modelkeep.server.app import build_app
@@ -95,6 +98,9 @@ def predict(
 
 
 def _predict_here(name: str, values: dict[str, Any]) -> Any:
+    from modelkeep.keep.extras import require
+
+    require("server", "modelkeep predict")
     from modelkeep.runtime.served import Answer
     from modelkeep.server.plain import parse_predict, predict_response
 

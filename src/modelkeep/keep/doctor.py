@@ -3,23 +3,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from modelkeep.keep.api import Keep
+from modelkeep.keep.extras import lacking
 from modelkeep.spec.errors import KeepError
 from modelkeep.spec.settings import Found
 from modelkeep.store.probe import probe
-
-# loader → (module it needs, extra that installs it)
-_NEEDS = {
-    "onnx": ("onnxruntime", "onnx"),
-    "sentence-transformers": ("sentence_transformers", "sentence-transformers"),
-}
-_SERVER = ("starlette", "uvicorn", "numpy", "psutil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +95,14 @@ def _packages(keep: Keep) -> Iterator[Finding]:
     if not keep.project.wishes_path.exists():
         return
     models = [model for model in keep.wishes.models.values() if model.enabled and model.loader]
-    lacking = [name for name in _SERVER if importlib.util.find_spec(name) is None]
-    if models and lacking:
-        message = f"serving needs {', '.join(lacking)}"
+    if models and (names := lacking("server")):
+        message = f"serving needs {', '.join(names)}"
         yield Finding("bad", "packages", message, "pip install 'modelkeep[server]'")
     for model in models:
-        module, extra = _NEEDS.get(model.loader or "", ("", ""))
-        if module and importlib.util.find_spec(module) is None:
-            message = f"model {model.name} needs {module}"
-            yield Finding("bad", "packages", message, f"pip install 'modelkeep[{extra}]'")
+        # Extras are named after the loaders that they are for.
+        if names := lacking(model.loader or ""):
+            message = f"model {model.name} needs {', '.join(names)}"
+            yield Finding("bad", "packages", message, f"pip install 'modelkeep[{model.loader}]'")
 
 
 def _variables(keep: Keep, environment: Mapping[str, str]) -> Iterator[Finding]:

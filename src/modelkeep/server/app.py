@@ -67,7 +67,9 @@ def status_of(error: KeepError) -> int:
 
 async def _on_keep_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, KeepError)
-    return fault(status_of(error), str(error))
+    # RFC 9110 §10.2.3: what loads now may answer soon.
+    headers = {"Retry-After": "1"} if isinstance(error, NotReady) else None
+    return fault(status_of(error), str(error), headers=headers)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
