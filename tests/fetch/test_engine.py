@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from modelkeep.spec.errors import (
 )
 from modelkeep.spec.events import BlobStored, BytesArrived, FetchDone, FetchPlanned, Warned
 from modelkeep.spec.listing import Archive, Origin
+from modelkeep.spec.settings import Network
 from modelkeep.store.blobs import check_blob, has_blob
 from servers.index import make_wheel
 from servers.origin import Origin as Server
@@ -97,6 +99,25 @@ def test_an_origin_that_ignores_ranges_gives_the_right_bytes_too(bench: Bench) -
     assert check_blob(bench.tree, Digest.of(DATA))
 
 
+def test_a_range_that_begins_elsewhere_is_not_taken_and_the_file_begins_anew(
+    bench: Bench,
+) -> None:
+    with Server({"/f": DATA}) as server, bench.fetcher() as fetcher:
+        server.cut_after("/f", 1_000_000)
+        server.change_headers("/f", {"Content-Range": "bytes 5-9/10"}, 2)
+        fetcher.fetch([job(server.url_for("/f"))])
+        assert [r.headers.get("range") is None for r in server.asked("/f")] == [True, False, True]
+    assert check_blob(bench.tree, Digest.of(DATA))
+
+
+def test_a_body_that_goes_on_past_the_promised_size_is_left(bench: Bench) -> None:
+    with Server({"/f": DATA + b"more"}) as server, bench.fetcher() as fetcher:
+        server.change_headers("/f", {"Content-Length": None})
+        wish = job(server.url_for("/f"))
+        with pytest.raises(DigestMismatch, match="more than 3000000 bytes"):
+            fetcher.fetch([wish])
+
+
 def test_without_a_digest_a_broken_file_begins_anew_so_that_versions_cannot_mix(
     bench: Bench,
 ) -> None:
@@ -126,7 +147,7 @@ def test_a_wrong_digest_is_told_before_a_source_that_was_not_there(bench: Bench)
 
 def test_the_first_failure_stops_the_others_and_keeps_what_they_have(bench: Bench) -> None:
     with Server({"/slow": DATA}) as server, bench.fetcher() as fetcher:
-        server.slow("/slow", 300_000, 0.05)
+        server.slow("/slow", 100_000, 0.1)
         jobs = [
             job(server.url_for("/slow"), path="slow"),
             job(server.url_for("/none"), data=b"x", path="none"),
@@ -225,7 +246,7 @@ def test_processes_that_start_at_once_download_each_blob_once(bench: Bench, tmp_
 
 
 def archive_job(server: Server, wheel: bytes, *members: tuple[str, bytes]) -> list[Job]:
-    """Jobs for members of a wheel that ``https:`` cannot open: the fake below can."""
+    """Jobs for members of a wheel, each of its own way."""
     origin = Origin(
         "pypi:pkg", "1.0", archive=Archive("p.whl", server.url_for("/p.whl"), Digest.of(wheel), "d")
     )
@@ -263,10 +284,8 @@ def test_a_member_that_is_not_in_its_archive_is_told(bench: Bench) -> None:
             fetcher.fetch(wish)
 
 
-def _private(network: object) -> object:
-    from dataclasses import replace
-
-    return replace(network, private_hosts=("127.0.0.1",))  # type: ignore[type-var]
+def _private(network: Network) -> Network:
+    return replace(network, private_hosts=("127.0.0.1",))
 
 
 @pytest.mark.parametrize("seed", range(40))

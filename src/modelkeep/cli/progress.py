@@ -35,8 +35,9 @@ def listener(*, terminal: bool) -> Iterator[Callable[[Event], None]]:
 def tell(event: Event) -> None:
     """One plain line for what a log would want to keep."""
     match event:
-        case events.FetchPlanned(files, size):
-            show.note(f"fetching {show.count(files, 'file')}, {show.size(size)}")
+        case events.FetchPlanned(files, size, what):
+            known = f", {show.size(size)}" if size else ""
+            show.note(f"fetching {what or show.count(files, 'file')}{known}")
         case events.Retrying(subject, reason, attempt, wait_s):
             show.note(f"  {subject}: {reason}; try {attempt + 1} in {wait_s:.1f} s")
         case events.Warned(subject, message):
@@ -79,8 +80,8 @@ class Bars:
         """Hear one event, from any thread."""
         with self._lock:
             match event:
-                case events.FetchPlanned(files, size):
-                    self._begin(f"{show.count(files, 'file')}", size)
+                case events.FetchPlanned(files, size, what):
+                    self._begin(what or show.count(files, "file"), size)
                 case events.BytesArrived(subject, path, done, size):
                     self._move(subject, path, done, size)
                 case events.BlobStored(subject, path, _, size):

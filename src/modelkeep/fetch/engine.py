@@ -181,12 +181,16 @@ class Fetcher:
         Raises:
             SourceError, DigestMismatch, StoreError: as for any file.
         """
+        assert origin.archive is not None
+        self._emit(FetchPlanned(1, 0, origin.archive.filename))
+        begun = time.monotonic()
         try:
             path = self._archive(origin, lambda: False)
+            assert path is not None
+            self._emit(FetchDone(1, path.stat().st_size, time.monotonic() - begun))
+            return path
         except OSError as error:
             raise refusal(error, self.tree.home) from error
-        assert path is not None
-        return path
 
     def _archive(self, origin: Origin, landed: Callable[[], bool]) -> Path | None:
         """None where another process had it first and what we want came of it."""

@@ -18,10 +18,14 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class FetchPlanned(Event):
-    """A fetch begins: so many files and bytes are missing. Sizes not known count 0."""
+    """A fetch begins: so many files and bytes are missing. Sizes not known count 0.
+
+    ``what`` names the one file that is fetched, where it is no model's own (an archive).
+    """
 
     files: int
     size_bytes: int
+    what: str = ""
 
 
 @dataclass(frozen=True)
