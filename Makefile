@@ -6,6 +6,7 @@ TORCH_VENV ?= .venv-torch
 # The CPU build of torch; an empty value takes it from pip's configured index alone.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH ?= torch==2.13.0
+RUNNER ?= pytest
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test test-torch coverage check format bench clean
@@ -42,11 +43,10 @@ demo: $(VENV)/demo
 	$(VENV)/bin/python examples/quickstart/demo.py
 
 test: $(VENV)/test
-	$(VENV)/bin/python -m pytest -m "not torch" $(ARGS)
+	$(VENV)/bin/python -m $(RUNNER) -m "not torch" $(ARGS)
 
+# After `make test RUNNER="coverage run -m pytest"`; workers count too.
 coverage: $(VENV)/test
-	$(VENV)/bin/python -m coverage erase
-	$(VENV)/bin/python -m coverage run -m pytest -m "not torch" $(ARGS)
 	$(VENV)/bin/python -m coverage combine --quiet
 	$(VENV)/bin/python -m coverage report
 

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
 
-import pytest
-
 
 def make_certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS context, and the certificate file that trusts it."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl makes the certificate, and is not installed")
+    """A server's TLS context, and the certificate file that trusts it.
+
+    Tests that call it are marked ``tool("openssl")``.
+    """
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",

@@ -51,6 +51,7 @@ def test_a_request_goes_by_the_proxy_whose_user_only_the_proxy_sees():
         assert proxy.requests[0].headers["host"] == "models.example"
 
 
+@pytest.mark.tool("openssl")
 def test_https_goes_through_a_tunnel_with_its_own_certificate_and_credential(tmp_path):
     context, certificate = make_certificate(tmp_path)
     with Origin({"/f": b"safe"}, tls=context) as secure, Tunnel() as tunnel:

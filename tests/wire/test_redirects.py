@@ -81,6 +81,7 @@ def test_a_redirect_without_a_place_is_no_answer(origin):
         client().read(origin.url_for("/f"))
 
 
+@pytest.mark.tool("openssl")
 def test_a_redirect_from_https_to_http_is_refused(origin, tmp_path):
     context, certificate = make_certificate(tmp_path)
     with Origin({"/f": b"safe"}, tls=context) as secure:
@@ -92,6 +93,7 @@ def test_a_redirect_from_https_to_http_is_refused(origin, tmp_path):
     assert not origin.requests
 
 
+@pytest.mark.tool("openssl")
 def test_an_unknown_certificate_is_refused_at_once_unless_the_host_is_excused(tmp_path):
     context, _ = make_certificate(tmp_path)
     events = []
@@ -142,6 +144,7 @@ def test_a_pool_that_was_opened_for_a_named_host_does_not_serve_strangers(origin
             one.read(origin.url_for("/f"), supplied_by="")
 
 
+@pytest.mark.tool("openssl")
 def test_the_peer_is_checked_for_https_too(tmp_path):
     context, certificate = make_certificate(tmp_path)
     with Origin({"/f": b"x"}, tls=context) as secure, pytest.raises(ForbiddenAddress):

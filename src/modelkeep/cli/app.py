@@ -93,6 +93,12 @@ def run() -> int:
             raise
         _tell(error)
         return 1
+    except Exception as error:  # a fault of ours: still no traceback for people
+        if session.debug:
+            raise
+        show.note(f"error: modelkeep itself failed: {type(error).__name__}: {error}")
+        show.note("try: the same with `modelkeep --debug …`, and report what it prints")
+        return 1
     except KeyboardInterrupt:
         show.note("interrupted; what was fetched stays, the same command goes on from there")
         return 130

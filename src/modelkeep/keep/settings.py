@@ -7,7 +7,7 @@ reads the environment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -90,9 +90,9 @@ def find_settings(
     return Settings(found)
 
 
-def _parsed(parse: object, raw: object, came_from: str) -> object:
+def _parsed(parse: Callable[[object], object], raw: object, came_from: str) -> object:
     try:
-        return parse(raw)  # type: ignore[operator]
+        return parse(raw)
     except InvalidValue as error:
         raise InvalidValue(came_from, error.expected, error.got) from error
 

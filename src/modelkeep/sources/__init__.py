@@ -6,6 +6,7 @@ Sources are found by scheme and imported only then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import cast
 
@@ -34,9 +35,10 @@ def find(scheme: str, context: Context) -> Source:
     if scheme in TABLE:
         module, name = TABLE[scheme]
         return cast(Source, getattr(import_module(module), name)(context))
-    factory = plugins.find("modelkeep.sources", scheme, tuple(TABLE))
+    found = plugins.find("modelkeep.sources", scheme, tuple(TABLE))
+    factory = cast("Callable[[Context], Source]", found)
     try:
-        return cast(Source, factory(context))  # type: ignore[operator]
+        return factory(context)
     except KeepError:
         raise
     except Exception as error:  # a plugin's door: its code may raise anything

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from modelkeep.spec.errors import InvalidValue
 
@@ -53,7 +54,7 @@ class TensorSpec:
         """
         try:
             name, datatype, shape = row
-            sizes = tuple(int(size) for size in shape)  # type: ignore[attr-defined]
+            sizes = tuple(int(size) for size in cast("Sequence[int]", shape))
         except (TypeError, ValueError) as error:
             raise InvalidValue("tensor", "(name, datatype, shape)", repr(row)) from error
         return cls(str(name), str(datatype), sizes)

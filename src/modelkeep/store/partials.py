@@ -23,7 +23,7 @@ from modelkeep.spec.digest import Digest
 from modelkeep.spec.errors import DigestMismatch
 from modelkeep.store.blobs import PIECE_BYTES, publish_blob
 from modelkeep.store.owner import Owner, host_name, is_dead, this_process
-from modelkeep.store.publish import fresh_name
+from modelkeep.store.publish import fresh_name, sync_data
 from modelkeep.store.tree import Tree
 
 CHECKPOINT_BYTES = 16 << 20
@@ -110,7 +110,7 @@ class Partial:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
-        os.fdatasync(self._file.fileno())
+        sync_data(self._file.fileno())
         self._record(self.done_bytes, this_process())
 
     def _record(self, length: int, owner: Owner | None) -> None:
@@ -165,7 +165,7 @@ class Partial:
         if self.digest is None or not self.done_bytes:
             return self.discard()
         with suppress(OSError):
-            os.fdatasync(self._file.fileno())
+            sync_data(self._file.fileno())
             self._record(self.done_bytes, None)
         self._file.close()
 

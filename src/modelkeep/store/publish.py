@@ -12,6 +12,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+# macOS has no fdatasync.
+sync_data = getattr(os, "fdatasync", os.fsync)
+
 
 def fresh_name() -> str:
     """A name that nobody else takes: 128 random bits (what uuid4 is, without its imports)."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # no stub has it
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
