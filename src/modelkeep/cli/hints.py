@@ -15,7 +15,7 @@ _HINTS: tuple[tuple[type[errors.KeepError], str], ...] = (
     (errors.AccessDenied, "set HF_TOKEN, or the index's credentials in pip's settings or ~/.netrc"),
     (
         errors.Offline,
-        "unset MODELKEEP_OFFLINE and HF_HUB_OFFLINE, or sync where there is a network",
+        "unset MODELKEEP_OFFLINE, or sync where there is a network",
     ),
     (errors.ForbiddenAddress, "name the host in fetch.private_hosts, if it is yours"),
     (errors.Unreachable, "look at the network, HTTPS_PROXY and the source's address"),

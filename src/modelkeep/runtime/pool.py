@@ -180,7 +180,8 @@ class Pool:
     def _tell_phase(self) -> None:
         with self._telling:
             overview = self.overview()
-            if overview.phase is not self._phase:
+            # On the way out every slot empties; that is no phase of a start-up.
+            if overview.phase is not self._phase and not self._closed.is_set():
                 self._phase = overview.phase
                 self._emit(PhaseChanged(overview.phase, "; ".join(overview.missing)))
 

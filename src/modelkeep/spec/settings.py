@@ -152,7 +152,7 @@ TABLE = (
             ("MODEL_DOWNLOAD_RETRY_DELAY",)),
     Setting("fetch.timeout", parse_seconds, 30.0, "seconds to connect, and without any byte"),
     Setting("fetch.offline", parse_flag, False, "never use the network",
-            ("MODELKEEP_OFFLINE", "HF_HUB_OFFLINE")),
+            ("MODELKEEP_OFFLINE",)),
     Setting("fetch.private_hosts", parse_names, (),
             "hosts with private addresses that redirects may lead to"),
     Setting("fetch.hub", parse_text, "https://huggingface.co", "the Hugging Face Hub or a mirror",
