@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import tomlkit
-from tomlkit.items import Table
+from tomlkit.exceptions import TOMLKitError
 
 from modelkeep.spec.errors import InvalidValue, UnknownModel
 from modelkeep.spec.requirement import check_name
@@ -40,20 +41,23 @@ def add_model(text: str, name: str, keys: Mapping[str, Any]) -> str:
         keys: those of the table; empty and None values are left out.
 
     Raises:
-        InvalidValue: there is a model of that name already.
+        InvalidValue: there is a model of that name already, or the text is such
+            that no table can be added at its end.
     """
-    document = tomlkit.parse(text)
-    models = cast("Table", document.setdefault("models", tomlkit.table(is_super_table=True)))
-    if name in models:
+    if name in _parse(text).get("models", {}):
         raise InvalidValue(
             f"model {name}", "a name that models.toml does not have yet", "one it has"
         )
-    table = tomlkit.table()
-    for key, value in keys.items():
-        if value not in (None, "", [], (), False):
-            table.add(key, list(value) if isinstance(value, tuple) else value)
-    models.add(name, table)
-    return tomlkit.dumps(document)
+    kept = {key: value for key, value in keys.items() if value not in (None, "", [], (), False)}
+    table = tomlkit.dumps({"models": {name: kept}})
+    before = f"{text.rstrip()}\n\n" if text.strip() else ""
+    after = before + table
+    try:
+        tomllib.loads(after)
+    except tomllib.TOMLDecodeError as error:
+        expected = "models.toml with its models as [models.NAME] tables"
+        raise InvalidValue(f"model {name}", expected, str(error)) from error
+    return after
 
 
 def remove_models(text: str, names: Iterable[str]) -> str:
@@ -61,15 +65,24 @@ def remove_models(text: str, names: Iterable[str]) -> str:
 
     Raises:
         UnknownModel: a name that is not there.
+        InvalidValue: the text is no TOML.
     """
-    document = tomlkit.parse(text)
-    models = document.get("models", {})
-    profiles = document.get("profiles", {})
     for name in names:
+        # Parsed anew for each: tomlkit loses count of tables that stand apart.
+        document = _parse(text)
+        models = document.get("models", {})
         if name not in models:
             known = ", ".join(models) or "none"
             raise UnknownModel(f"model {name}", f"one of models.toml ({known})", "no such model")
-        models.remove(name)
-        for profile in profiles.values():
+        del models[name]
+        for profile in document.get("profiles", {}).values():
             profile.get("models", {}).pop(name, None)
-    return tomlkit.dumps(document)
+        text = tomlkit.dumps(document)
+    return text
+
+
+def _parse(text: str) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise InvalidValue("models.toml", "TOML", str(error)) from error

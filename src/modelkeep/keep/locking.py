@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 
 from modelkeep.fetch.engine import Fetcher
 from modelkeep.fetch.plan import Job, Way
@@ -165,8 +166,12 @@ class Locker:
     def _refuse_pickles(self, model: LockedModel) -> None:
         if model.allow_pickle:
             return
-        for row in model.manifest.files:
-            if is_pickle(self._head(model, row)):
+        rows = model.manifest.files
+        # Heads that are still at the source cost a request each.
+        with ThreadPoolExecutor(self._supply.network.connections, "head") as pool:
+            heads = list(pool.map(lambda row: self._head(model, row), rows))
+        for row, head in zip(rows, heads, strict=True):
+            if is_pickle(head):
                 raise ForbiddenFormat(
                     f"model {model.name}: file {row.path}",
                     "no pickle (or allow_pickle = true, or exclude = [...] for it)",

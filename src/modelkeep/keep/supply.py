@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ class Supply:
         self._limit_bytes = settings.number("store.max_size")
         self._tree = tree
         self._emit = emit
+        self._making = threading.RLock()
         self._client: Client | None = None
         self._made: dict[str, sources.Source] = {}
         self._context = sources.Context(
@@ -56,9 +58,10 @@ class Supply:
     def _open_client(self) -> Client:
         from modelkeep.wire.client import Client
 
-        if self._client is None:
-            self._client = Client(self.network, self._emit)
-        return self._client
+        with self._making:
+            if self._client is None:
+                self._client = Client(self.network, self._emit)
+            return self._client
 
     def source(self, scheme: str) -> sources.Source:
         """The source of a scheme, the same each time.
@@ -66,9 +69,10 @@ class Supply:
         Raises:
             InvalidValue: there is none.
         """
-        if scheme not in self._made:
-            self._made[scheme] = sources.find(scheme, self._context)
-        return self._made[scheme]
+        with self._making:
+            if scheme not in self._made:
+                self._made[scheme] = sources.find(scheme, self._context)
+            return self._made[scheme]
 
     @contextmanager
     def fetcher(self) -> Iterator[Fetcher]:
@@ -88,14 +92,20 @@ class Supply:
                 self._client = None
 
     def head(self, origin: Origin, path: str, most_bytes: int) -> bytes:
-        """The first bytes of a file at its source, without fetching the rest."""
-        stream = self.source(origin.source.partition(":")[0]).open(origin, path, 0)
+        """The first bytes of a file at its source, without fetching the rest.
+
+        Raises:
+            SourceError: as the source raised it, after every retry.
+        """
+        from modelkeep.wire.retry import retrying
+
+        source = self.source(origin.source.partition(":")[0])
         head = b""
-        try:
-            for piece in stream:
-                head += piece
-                if len(head) >= most_bytes:
-                    break
-        finally:
-            stream.close()
+        for attempt in retrying(self.network, f"{origin.source}: {path}", self._emit):
+            with attempt, closing(source.open(origin, path, 0)) as stream:
+                head = b""
+                for piece in stream:
+                    head += piece
+                    if len(head) >= most_bytes:
+                        break
         return head[:most_bytes]
