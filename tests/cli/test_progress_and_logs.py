@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import pty
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,22 +100,23 @@ def test_a_terminal_sees_bars(shell: Shell) -> None:
 
 def _on_a_terminal(shell: Shell, *arguments: str) -> str:
     """All that one command writes to a terminal of its own."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(shell.folder)
-        variables = {**shell.variables, "TERM": "xterm", "COLUMNS": "120"}
-        os.execve(sys.executable, [sys.executable, "-m", "modelkeep", *arguments], variables)
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "modelkeep", *arguments],
+        cwd=shell.folder,
+        env={**shell.variables, "TERM": "xterm", "COLUMNS": "120"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
     said = b""
-    while True:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        said += piece
+    # Linux tells the end of a terminal by EIO.
+    with suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            said += piece
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert process.wait(60) == 0
     return said.decode()
 
 
