@@ -127,17 +127,53 @@ def test_another_digest_is_refused_with_the_one_that_came(rows: list[FileRow]) -
     assert caught.value.got == str(came)
 
 
-@pytest.mark.parametrize("path", ["modeling.py", "a/b/__init__.py", "x.pyc", "ops.so"])
-def test_code_of_a_repository_needs_permission(path: str) -> None:
-    code = FileRow(path, 3, Digest.of(b"code"))
-    with pytest.raises(ForbiddenFormat, match=path):
-        resolve(wish(), [ORIGIN], [ONE, code])
-    assert resolve(wish(allow_code=True), [ORIGIN], [ONE, code]).allow_code
+def test_code_of_a_repository_needs_permission() -> None:
+    repository = listing("config.json", "a/modeling.py")
+    with pytest.raises(ForbiddenFormat, match=r"a/modeling\.py"):
+        select(wish(), repository)
+    assert len(select(wish(allow_code=True), repository)) == 2
+    assert len(select(wish(exclude=("*.py",)), repository)) == 1
 
 
-def test_a_name_that_only_sounds_like_code_is_none() -> None:
-    rows = [FileRow(path, 1, Digest.of(b"x")) for path in ("py", "a.python", "b.py.json", "so")]
-    assert resolve(wish(), [ORIGIN], rows)
+PACKAGE = Listing(
+    Origin("pypi:pat", "1.0"),
+    tuple(
+        ListedFile(path)
+        for path in (
+            "pat-1.0.dist-info/METADATA",
+            "src/pat.egg-info/PKG-INFO",
+            "PKG-INFO",
+            "pat/__init__.py",
+            "pat/_ops.so",
+            "pat/py.typed",
+            "pat/model.onnx",
+            "pat/labels.json",
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({}, ["pat/model.onnx", "pat/labels.json"]),
+        ({"exclude": ("*.json",)}, ["pat/model.onnx"]),
+        ({"files": ("*.onnx", "*/METADATA")}, ["pat-1.0.dist-info/METADATA", "pat/model.onnx"]),
+        (
+            {"allow_code": True},
+            ["pat/__init__.py", "pat/_ops.so", "pat/model.onnx", "pat/labels.json"],
+        ),
+    ],
+)
+def test_of_a_package_its_model_files_are_kept(fields: dict[str, Any], kept: list[str]) -> None:
+    assert [file.path for file in select(wish(**fields), PACKAGE)] == kept
+
+
+def test_code_of_a_package_that_is_asked_for_needs_permission_too() -> None:
+    asked = wish(files=("pat/",))
+    with pytest.raises(ForbiddenFormat, match=r"pat/__init__\.py"):
+        select(asked, PACKAGE)
+    assert len(select(wish(files=("pat/",), allow_code=True), PACKAGE)) == 5
 
 
 def test_profiles_that_lock_the_same_share_a_row() -> None:

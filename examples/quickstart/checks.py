@@ -125,7 +125,7 @@ def check_reading(expected: Reading, text: Sequence[str], scores: Sequence[float
     ]
 
 
-def check_speech(expected: Segments, segments: Segments, tolerance_s: float) -> Finding:
+def check_speech(what: str, expected: Segments, segments: Segments, tolerance_s: float) -> Finding:
     """As many stretches as expected, and each begins and ends where it should."""
     # In thousandths, since 0.75 - 0.6 is a little more than 0.15 in binary.
     near = len(expected) == len(segments) and all(
@@ -133,7 +133,7 @@ def check_speech(expected: Segments, segments: Segments, tolerance_s: float) -> 
         for right, got in zip(expected, segments, strict=True)
         for right_s, got_s in zip(right, got, strict=True)
     )
-    return Finding("speech", _spans(expected), _spans(segments), near)
+    return Finding(what, _spans(expected), _spans(segments), near)
 
 
 def cosines(pairs: Sequence[Pair], texts: Sequence[str], rows: NDArray[np.float32]) -> list[float]:

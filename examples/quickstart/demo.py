@@ -229,8 +229,10 @@ def ask(client: Client, expected: Expected) -> list[Finding]:
     heading("silero-vad: when does somebody speak?")
     speech = expected.speech
     segments = client.speech((HERE / speech.file).read_bytes())
-    compare(check_speech(speech.segments_s, segments, speech.tolerance_s))
-    compare(check_speech((), client.speech(silence(2.0)), speech.tolerance_s))
+    compare(check_speech(speech.file, speech.segments_s, segments, speech.tolerance_s))
+    compare(
+        check_speech("two seconds of silence", (), client.speech(silence(2.0)), speech.tolerance_s)
+    )
 
     heading("rapidocr: what does the sign say?")
     lines = client.read((HERE / expected.reading.file).read_bytes())

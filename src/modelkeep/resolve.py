@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from modelkeep.spec.digest import Digest
 from modelkeep.spec.errors import DigestMismatch, ForbiddenFormat, NotFound
+from modelkeep.spec.formats import is_code
 from modelkeep.spec.listing import ListedFile, Listing, Origin
 from modelkeep.spec.lock import Lock, LockedModel
 from modelkeep.spec.manifest import FileRow, Manifest
@@ -28,7 +29,10 @@ def matches(path: str, glob: str) -> bool:
 def select(requirement: Requirement, listing: Listing) -> tuple[ListedFile, ...]:
     """The listed files that the requirement keeps.
 
+    Without ``files``, what a package holds for Python's sake is left out.
+
     Raises:
+        ForbiddenFormat: code without ``allow_code``.
         NotFound: a glob of ``files`` fits nothing, or nothing is left.
         UnsafePath: a path that climbs out.
     """
@@ -42,14 +46,31 @@ def select(requirement: Requirement, listing: Listing) -> tuple[ListedFile, ...]
     kept = tuple(
         file
         for file in listing.files
-        if (not requirement.files or any(matches(file.path, glob) for glob in requirement.files))
+        if _is_asked(requirement, listing, file.path)
         and not any(matches(file.path, glob) for glob in requirement.exclude)
     )
     if not kept:
         raise NotFound(f"model {requirement.name}", f"files in {listing.origin.source}", "none")
     for file in kept:
         check_path(file.path)
+    check_code(requirement, kept)
     return kept
+
+
+def _is_asked(requirement: Requirement, listing: Listing, path: str) -> bool:
+    if requirement.files:
+        return any(matches(path, glob) for glob in requirement.files)
+    if not listing.origin.source.startswith("pypi:"):
+        return True
+    return not _is_packaging(path) and (requirement.allow_code or not is_code(path))
+
+
+def _is_packaging(path: str) -> bool:
+    """What installers and type checkers put beside a package's files (PEP 376, 427, 561)."""
+    *folders, name = path.split("/")
+    if name in ("py.typed", "PKG-INFO"):
+        return True
+    return any(folder.endswith((".dist-info", ".egg-info")) for folder in folders)
 
 
 def resolve(
@@ -60,11 +81,9 @@ def resolve(
     Raises:
         DigestMismatch: the requirement's own ``digest`` is neither the identity
             nor that of the only file.
-        ForbiddenFormat: Python code without ``allow_code``.
     """
     manifest = Manifest.of(rows)
     check_digest(requirement, manifest)
-    check_code(requirement, manifest)
     return LockedModel(
         name=requirement.name,
         profiles=(),
@@ -86,9 +105,9 @@ def check_digest(requirement: Requirement, manifest: Manifest) -> None:
         raise DigestMismatch(f"model {requirement.name}", str(wanted), str(got))
 
 
-def check_code(requirement: Requirement, manifest: Manifest) -> None:
-    """Refuse a repository's own Python without permission."""
-    code = [row.path for row in manifest.files if row.path.endswith((".py", ".pyc", ".so"))]
+def check_code(requirement: Requirement, files: Iterable[ListedFile]) -> None:
+    """Refuse a repository's own code without permission."""
+    code = [file.path for file in files if is_code(file.path)]
     if code and not requirement.allow_code:
         raise ForbiddenFormat(
             f"model {requirement.name}: file {code[0]}",

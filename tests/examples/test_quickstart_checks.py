@@ -59,13 +59,13 @@ def test_text_is_right_to_the_letter_and_sure(text, scores, expected) -> None:
     ],
 )
 def test_speech_is_right_within_its_tolerance(segments, is_right) -> None:
-    assert check_speech([(0.6, 2.0), (3.0, 4.0)], segments, 0.15).right is is_right
+    assert check_speech("a.wav", [(0.6, 2.0), (3.0, 4.0)], segments, 0.15).right is is_right
 
 
 def test_silence_must_stay_silent() -> None:
-    assert check_speech((), [], 0.15).right
-    heard = check_speech((), [(0.1, 0.5)], 0.15)
-    assert str(heard) == "WRONG  speech: expected no speech, got 0.10-0.50 s"
+    assert check_speech("a.wav", (), [], 0.15).right
+    heard = check_speech("a.wav", (), [(0.1, 0.5)], 0.15)
+    assert str(heard) == "WRONG  a.wav: expected no speech, got 0.10-0.50 s"
 
 
 def test_a_cosine_does_not_depend_on_length() -> None:

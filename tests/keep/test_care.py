@@ -9,7 +9,7 @@ from keep.conftest import MakeKeep
 from modelkeep.keep.api import Keep
 from modelkeep.keep.doctor import diagnose
 from modelkeep.spec.emit import Event
-from modelkeep.spec.errors import MissingFile
+from modelkeep.spec.errors import InvalidDocument, MissingFile, StaleLock
 from modelkeep.spec.events import FileVerified
 
 FOLDER = '[models.m]\nsource = "file:../weights"\n'
@@ -68,6 +68,14 @@ def test_a_store_without_a_project_is_verified_by_its_manifests(keep: Keep, make
     keep.project.wishes_path.unlink()
     report = make().verify()
     assert report.faults[0].models[0].startswith("m@")
+    with pytest.raises(InvalidDocument):
+        make().verify(repair=True)
+
+
+def test_a_project_that_is_not_locked_is_not_verified(keep: Keep, make: MakeKeep) -> None:
+    keep.project.lock_path.unlink()
+    with pytest.raises(StaleLock):
+        make().verify()
 
 
 def test_info_tells_what_is_shared_and_what_is_loose(keep: Keep, make: MakeKeep) -> None:
@@ -88,6 +96,20 @@ def test_a_damaged_manifest_is_told(keep: Keep, make: MakeKeep) -> None:
     path.write_bytes(b"{}")
     assert make().info().damaged_manifests == (str(keep.model("m").identity),)
     assert not diagnose(make(), {}).healthy
+    found = make().verify()
+    assert (found.faults, found.all_well) == ((), False)
+    assert found.damaged_manifests == (str(keep.model("m").identity),)
+    make().verify(repair=True)
+    assert make().verify().all_well
+
+
+def test_a_damaged_manifest_of_a_bare_store_is_a_fault(keep: Keep, make: MakeKeep) -> None:
+    path = keep.tree.manifest(keep.model("m").identity)
+    path.chmod(0o644)
+    path.write_bytes(b"{}")
+    keep.project.lock_path.unlink()
+    keep.project.wishes_path.unlink()
+    assert not make().verify().all_well
 
 
 def levels(keep: Keep, environment: dict[str, str] | None = None) -> dict[str, str]:

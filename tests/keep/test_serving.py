@@ -94,6 +94,16 @@ def test_a_model_can_be_unloaded_and_loaded_again(make: MakeKeep, project: Path)
             serving.load("nobody").result(30)
 
 
+def test_a_project_with_no_loader_is_told_why_nothing_is_served(
+    make: MakeKeep, project: Path, events: list[Event]
+) -> None:
+    keep = make('[models.words]\nsource = "file:../words"\n')
+    keep.sync()
+    with Serving(keep) as serving:
+        assert not serving.overview().ready
+    assert any("no enabled model has a loader" in str(event) for event in events)
+
+
 def test_only_named_models_and_their_fallbacks_are_served(make: MakeKeep, project: Path) -> None:
     text = MOCK + FILES + '[models.spare]\nloader = "mock"\n'
     keep = ready(make(text.replace('loader = "python"', 'loader = "python"\nfallback = "spare"')))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelkeep.spec.formats import HEAD_BYTES, is_pickle
+from modelkeep.spec.formats import HEAD_BYTES, is_code, is_pickle
 
 
 class Thing:
@@ -208,3 +208,16 @@ def test_no_list_of_words_is_a_pickle(text: list[str], between: str) -> None:
 )
 def test_no_json_is_a_pickle(value: dict[str, object], indent: int | None) -> None:
     assert not is_pickle(json.dumps(value, indent=indent).encode())
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["m.py", "a/b/__init__.py", "x.pyc", "x.pyd", "ops.so", "lib/ops.so.1.2", "A.DLL", "o.dylib"],
+)
+def test_code_is_known_by_its_name(path: str) -> None:
+    assert is_code(path)
+
+
+@pytest.mark.parametrize("path", ["py", "a.python", "b.py.json", "so", "a.song", "x.so.json", ""])
+def test_a_name_that_only_sounds_like_code_is_none(path: str) -> None:
+    assert not is_code(path)

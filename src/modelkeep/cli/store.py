@@ -69,13 +69,16 @@ def verify(
     else:
         for fault in report.faults:
             show.note(f"{fault.state}: {', '.join(fault.models)}: {fault.path} ({fault.digest})")
+        for identity in report.damaged_manifests:
+            show.note(f"damaged manifest: {identity}")
         read = f"{show.count(report.files, 'file')}, {show.size(report.size_bytes)}"
-        wrong = f"{show.count(len(report.faults), 'fault')}" if report.faults else "all as locked"
-        mended = "; repaired" if report.faults and repair else ""
-        show.say(f"verified {read} in {show.duration(report.wall_s)}: {wrong}{mended}")
-        if report.faults and not repair:
+        faults = show.count(len(report.faults) + len(report.damaged_manifests), "fault")
+        found = "all as locked" if report.all_well else faults
+        mended = "; repaired" if repair and not report.all_well else ""
+        show.say(f"verified {read} in {show.duration(report.wall_s)}: {found}{mended}")
+        if not report.all_well and not repair:
             show.note("try: modelkeep verify --repair")
-    if report.faults and not repair:
+    if not report.all_well and not repair:
         raise typer.Exit(1)
 
 

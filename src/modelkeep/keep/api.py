@@ -21,7 +21,6 @@ from modelkeep.present import View
 from modelkeep.spec.emit import Emit, ignore
 from modelkeep.spec.errors import InvalidValue, Offline
 from modelkeep.spec.lock import LockedModel
-from modelkeep.spec.manifest import Manifest
 from modelkeep.spec.wishes import DEFAULT_PROFILE, Wishes
 from modelkeep.store.tree import Tree
 
@@ -269,27 +268,23 @@ class Keep:
 
     def verify(self, names: Iterable[str] | None = None, *, repair: bool = False) -> VerifyReport:
         """Read every byte again: of these models, of all locked ones, or of the whole
-        store where there is no project.
+        store where there is neither a models.toml nor a models.lock.
 
         Args:
             repair: fetch what is damaged or missing again; the report tells what
                 was found before.
 
         Raises:
-            UnknownModel, StaleLock: names that are not locked.
+            UnknownModel, StaleLock: models that are not locked.
+            InvalidDocument: names, or a repair, without a project.
             SourceError, DigestMismatch: a repair that did not succeed.
         """
         from modelkeep.keep import care
 
-        report = care.verify(self.tree, self._manifests(names), self.emit)
-        if repair and report.faults:
+        whole_store = names is None and not repair and not self.project.exists
+        models = None if whole_store else choose(self.locked, names)
+        report = care.verify(self.tree, models, self.emit)
+        if repair and not report.all_well:
             care.put_aside(self.tree, [f.digest for f in report.faults if f.state == "damaged"])
             self.sync(names, locked=True)
         return report
-
-    def _manifests(self, names: Iterable[str] | None) -> dict[str, Manifest]:
-        if names is None and not self.project.lock_path.exists():
-            from modelkeep.keep import care
-
-            return care.stored_manifests(self.tree)[0]
-        return {model.name: model.manifest for model in choose(self.locked, names)}

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from modelkeep.spec.digest import Digest
 from modelkeep.spec.emit import Emit
-from modelkeep.spec.errors import KeepError
+from modelkeep.spec.errors import DamagedStore
 from modelkeep.spec.events import FileVerified
+from modelkeep.spec.lock import LockedModel
 from modelkeep.spec.manifest import Manifest
 from modelkeep.store.blobs import all_blobs, check_blob
 from modelkeep.store.manifests import Came, all_manifests, get_manifest, origins_of
@@ -35,12 +36,18 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What reading everything again found."""
+    """What reading everything again found; ``damaged_manifests`` by identity."""
 
     files: int
     size_bytes: int
     faults: tuple[Fault, ...]
+    damaged_manifests: tuple[str, ...]
     wall_s: float
+
+    @property
+    def all_well(self) -> bool:
+        """Whether every byte is as it should be."""
+        return not self.faults and not self.damaged_manifests
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +86,18 @@ class StoreReport:
     damaged_manifests: tuple[str, ...]
 
 
-def verify(tree: Tree, manifests: Mapping[str, Manifest], emit: Emit) -> VerifyReport:
+def verify(tree: Tree, models: Sequence[LockedModel] | None, emit: Emit) -> VerifyReport:
     """Read every blob of these models again, with as many threads as there are cores.
 
     Args:
-        manifests: by the name to report under.
+        models: None for all that the store's own manifests name.
     """
     begun = time.monotonic()
+    if models is None:
+        manifests, damaged = stored_manifests(tree)
+    else:
+        manifests = {model.name: model.manifest for model in models}
+        damaged = [str(m.identity) for m in models if _is_damaged(tree, m.identity)]
     named: dict[Digest, tuple[list[str], str, int]] = {}
     for name, manifest in manifests.items():
         for row in manifest.files:
@@ -109,7 +121,7 @@ def verify(tree: Tree, manifests: Mapping[str, Manifest], emit: Emit) -> VerifyR
         if state
     )
     size = sum(row[2] for row in named.values())
-    return VerifyReport(len(named), size, faults, time.monotonic() - begun)
+    return VerifyReport(len(named), size, faults, tuple(damaged), time.monotonic() - begun)
 
 
 def put_aside(tree: Tree, digests: Iterable[Digest]) -> None:
@@ -129,6 +141,14 @@ def put_aside(tree: Tree, digests: Iterable[Digest]) -> None:
         raise refusal(error, tree.home) from error
 
 
+def _is_damaged(tree: Tree, identity: Digest) -> bool:
+    try:
+        get_manifest(tree, identity)
+    except DamagedStore:
+        return True
+    return False
+
+
 def stored_manifests(tree: Tree) -> tuple[dict[str, Manifest], list[str]]:
     """Every manifest of the store by a name for people, and the damaged ones' identities."""
     found: dict[str, Manifest] = {}
@@ -136,7 +156,7 @@ def stored_manifests(tree: Tree) -> tuple[dict[str, Manifest], list[str]]:
     for identity in all_manifests(tree):
         try:
             manifest = get_manifest(tree, identity)
-        except KeepError:
+        except DamagedStore:
             damaged.append(str(identity))
             continue
         if manifest:

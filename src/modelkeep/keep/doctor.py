@@ -53,6 +53,10 @@ def _store(keep: Keep) -> Iterator[Finding]:
     home = keep.tree.home
     if not keep.tree.exists():
         yield Finding("note", "store", f"{home} is empty", "modelkeep sync")
+    for identity in keep.info().damaged_manifests:
+        yield Finding(
+            "bad", "store", f"manifest {identity} is damaged", "modelkeep verify --repair"
+        )
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     can = probe(nearest)
     if not can.writable:
@@ -62,9 +66,6 @@ def _store(keep: Keep) -> Iterator[Finding]:
     links = "symbolic links" if can.symlink else "hard links" if can.hardlink else "copies"
     level = "ok" if can.symlink or can.hardlink else "note"
     yield Finding(level, "views", f"made of {links} to blobs, as this filesystem allows")
-    for identity in keep.info().damaged_manifests:
-        remedy = f"remove {keep.tree.manifests}/{identity[7:]}.json, then modelkeep sync"
-        yield Finding("bad", "store", f"manifest {identity} is damaged", remedy)
 
 
 def _project(keep: Keep) -> Iterator[Finding]:

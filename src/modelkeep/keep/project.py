@@ -36,6 +36,11 @@ class Project:
         """models.lock."""
         return self.folder / LOCK
 
+    @property
+    def exists(self) -> bool:
+        """Whether the folder has either of the two files."""
+        return self.wishes_path.exists() or self.lock_path.exists()
+
     def wishes(self, profile: str) -> Wishes:
         """models.toml under a profile.
 

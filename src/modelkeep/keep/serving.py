@@ -13,6 +13,7 @@ from modelkeep.runtime.phases import Overview, Priority
 from modelkeep.runtime.pool import Pool
 from modelkeep.runtime.served import Answer, Served, in_background
 from modelkeep.spec.errors import UnknownModel
+from modelkeep.spec.events import Warned
 from modelkeep.spec.requirement import Requirement
 
 
@@ -36,8 +37,11 @@ class Serving:
         if fetch == "missing":
             keep.require_fetching()
         settings = keep.settings
+        chosen = _chosen(keep, names)
+        if not chosen:
+            keep.emit(Warned("models.toml", "no enabled model has a loader, so none is served"))
         self._pool = Pool(
-            [self._served(wish) for wish in _chosen(keep, names)],
+            [self._served(wish) for wish in chosen],
             self._bring,
             max_parallel_loads=settings.number("runtime.max_parallel_loads"),
             startup_timeout_s=settings.seconds("runtime.startup_timeout"),

@@ -40,9 +40,11 @@ def pickles_in(folder: Path) -> tuple[str, ...]:
 
 
 def code_in(folder: Path) -> tuple[str, ...]:
-    """Paths inside the folder of Python sources."""
+    """Paths inside the folder of Python files and libraries of machine code."""
     return tuple(
-        path.relative_to(folder).as_posix() for path in files_in(folder) if path.suffix == ".py"
+        path.relative_to(folder).as_posix()
+        for path in files_in(folder)
+        if formats.is_code(path.name)
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells a pickle by how a file begins, whatever its name says. Pure.
+"""What may run code: pickles by how they begin, whatever their name says; code by name. Pure.
 
 Unpickling runs code of the file's author, so such files need permission
 (DESIGN §4). This looks for what can run; it is a gate, not a virus scanner:
@@ -11,12 +11,14 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 
 HEAD_BYTES = 64 * 1024
 ZIP = b"PK\x03\x04"
+_CODE = re.compile(r"\.(py[cod]?|so[.\d]*|dylib|dll)$", re.IGNORECASE)
 _PROTO = 0x80
 # Opcodes of pickletools that import, that build arguments, that call.
 _IMPORTS = frozenset({"STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
@@ -24,6 +26,11 @@ _ARGUMENTS = frozenset(
     {"MARK", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_DICT", "DICT"}
 )
 _CALLS = frozenset({"REDUCE", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "BUILD"})
+
+
+def is_code(path: str) -> bool:
+    """Whether a file is Python or a library of machine code (``.so.1.2`` too), by its name."""
+    return _CODE.search(path) is not None
 
 
 def is_pickle(head: bytes) -> bool:
