@@ -129,8 +129,12 @@ def test_another_digest_is_refused_with_the_one_that_came(rows: list[FileRow]) -
 
 def test_code_of_a_repository_needs_permission() -> None:
     repository = listing("config.json", "a/modeling.py")
-    with pytest.raises(ForbiddenFormat, match=r"a/modeling\.py"):
+    with pytest.raises(ForbiddenFormat) as caught:
         select(wish(), repository)
+    assert 'exclude = ["a/modeling.py"], or allow_code = true' in caught.value.expected
+    assert caught.value.got == "code in a/modeling.py"
+    with pytest.raises(ForbiddenFormat, match=r"4\.py, …$"):
+        select(wish(), listing(*(f"{number}.py" for number in range(6))))
     assert len(select(wish(allow_code=True), repository)) == 2
     assert len(select(wish(exclude=("*.py",)), repository)) == 1
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -109,11 +110,15 @@ def check_code(requirement: Requirement, files: Iterable[ListedFile]) -> None:
     """Refuse a repository's own code without permission."""
     code = [file.path for file in files if is_code(file.path)]
     if code and not requirement.allow_code:
-        raise ForbiddenFormat(
-            f"model {requirement.name}: file {code[0]}",
-            "no code (or allow_code = true, or exclude = [...] for it)",
-            "code of the repository",
-        )
+        raise forbidden(requirement.name, "code", code)
+
+
+def forbidden(name: str, what: str, paths: Sequence[str]) -> ForbiddenFormat:
+    """The error for files that need a permission; ``what`` is ``code`` or ``pickle``."""
+    shown = [*paths[:5], "…"] if len(paths) > 5 else list(paths)
+    exclude = json.dumps(shown, ensure_ascii=False)
+    expected = f"no {what} (exclude = {exclude}, or allow_{what} = true)"
+    return ForbiddenFormat(f"model {name}", expected, f"{what} in {', '.join(shown)}")
 
 
 def merge(resolved: Mapping[str, Mapping[str, LockedModel]], variables: Mapping[str, str]) -> Lock:

@@ -222,8 +222,10 @@ def test_pickles_and_code_need_permission_whatever_they_are_called(
     make: MakeKeep, weights: Path
 ) -> None:
     (weights / "innocent.txt").write_bytes(pickle.dumps({"a": Path}))
-    with pytest.raises(ForbiddenFormat, match=r"innocent\.txt"):
+    (weights / "sub" / "a.bin").write_bytes(pickle.dumps({"a": Path}))
+    with pytest.raises(ForbiddenFormat, match=r"pickle in innocent\.txt, sub/a\.bin"):
         make(FOLDER).lock()
+    (weights / "sub" / "a.bin").unlink()
     make(FOLDER + "allow_pickle = true\n").lock()
     assert "allow_pickle = true" in lock_text(make)
     (weights / "innocent.txt").unlink()

@@ -10,7 +10,10 @@ _HINTS: tuple[tuple[type[errors.KeepError], str], ...] = (
     (errors.StaleLock, "modelkeep lock"),
     (errors.UnknownModel, "modelkeep list"),
     (errors.DigestMismatch, "modelkeep lock --upgrade, if you trust the new bytes"),
-    (errors.ForbiddenFormat, "set the permission in models.toml, if you trust its author"),
+    (
+        errors.ForbiddenFormat,
+        "leave them out in models.toml, or give the permission if you trust their author",
+    ),
     (errors.NotFound, "look at the source's name, revision and files in models.toml"),
     (errors.AccessDenied, "set HF_TOKEN, or the index's credentials in pip's settings or ~/.netrc"),
     (

@@ -77,7 +77,8 @@ def verify(
         mended = "; repaired" if repair and not report.all_well else ""
         show.say(f"verified {read} in {show.duration(report.wall_s)}: {found}{mended}")
         if not report.all_well and not repair:
-            show.note("try: modelkeep verify --repair")
+            place = "" if keep.project.exists else " in the project that it belongs to"
+            show.note(f"try: modelkeep verify --repair{place}")
     if not report.all_well and not repair:
         raise typer.Exit(1)
 

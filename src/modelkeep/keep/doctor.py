@@ -54,9 +54,8 @@ def _store(keep: Keep) -> Iterator[Finding]:
     if not keep.tree.exists():
         yield Finding("note", "store", f"{home} is empty", "modelkeep sync")
     for identity in keep.info().damaged_manifests:
-        yield Finding(
-            "bad", "store", f"manifest {identity} is damaged", "modelkeep verify --repair"
-        )
+        remedy = "modelkeep verify --repair, in the project that it belongs to"
+        yield Finding("bad", "store", f"manifest {identity} is damaged", remedy)
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     can = probe(nearest)
     if not can.writable:

@@ -19,6 +19,7 @@ STARTER = """\
 #
 # [models.sentences]
 # source = "hf:sentence-transformers/all-MiniLM-L6-v2"   # also pypi:, https:, file:
+# files = ["*.safetensors", "*.json", "*.txt"]           # one copy of the weights, no code
 # loader = "sentence-transformers"                       # how `modelkeep serve` runs it
 # priority = "critical"                                  # critical, preload or lazy
 """

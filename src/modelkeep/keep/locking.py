@@ -12,10 +12,10 @@ from modelkeep.fetch.plan import Job, Way
 from modelkeep.keep.project import Project
 from modelkeep.keep.rows import LockReport, compare
 from modelkeep.keep.supply import Supply
-from modelkeep.resolve import merge, resolve, select
+from modelkeep.resolve import forbidden, merge, resolve, select
 from modelkeep.spec.digest import Digest
 from modelkeep.spec.emit import Emit
-from modelkeep.spec.errors import ForbiddenFormat, KeepError, NotFound, SourceError, UnknownModel
+from modelkeep.spec.errors import KeepError, NotFound, SourceError, UnknownModel
 from modelkeep.spec.events import Warned
 from modelkeep.spec.formats import HEAD_BYTES, is_pickle
 from modelkeep.spec.listing import ListedFile, Listing, Origin
@@ -170,13 +170,9 @@ class Locker:
         # Heads that are still at the source cost a request each.
         with ThreadPoolExecutor(self._supply.network.connections, "head") as pool:
             heads = list(pool.map(lambda row: self._head(model, row), rows))
-        for row, head in zip(rows, heads, strict=True):
-            if is_pickle(head):
-                raise ForbiddenFormat(
-                    f"model {model.name}: file {row.path}",
-                    "no pickle (or allow_pickle = true, or exclude = [...] for it)",
-                    "a pickle, which runs its author's code when it is loaded",
-                )
+        pickles = [row.path for row, head in zip(rows, heads, strict=True) if is_pickle(head)]
+        if pickles:
+            raise forbidden(model.name, "pickle", pickles)
 
     def _head(self, model: LockedModel, row: FileRow) -> bytes:
         if has_blob(self._tree, row.digest, row.size_bytes):
